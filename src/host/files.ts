@@ -1,0 +1,77 @@
+/** Files on this computer: hashing, and writing so that nothing half-made ever stands under a final name. */
+import { createHash, randomBytes } from "node:crypto";
+import { constants, createReadStream } from "node:fs";
+import { copyFile, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+
+/** A file that a stage made: its name in `out/`, where it lies now, its SHA-256 (lower-case hex) and size in bytes. */
+export interface Artifact {
+  readonly name: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly size: number;
+}
+
+/** SHA-256 of a file as lower-case hex. Throws as fs does when it can't be read. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest("hex");
+}
+
+/** SHA-256 of a string or bytes as lower-case hex. */
+export function sha256Of(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/** Describes an existing file as an artifact. */
+export async function artifactOf(path: string, name = basename(path)): Promise<Artifact> {
+  const [sha256, { size }] = await Promise.all([sha256OfFile(path), stat(path)]);
+  return { name, path, sha256, size };
+}
+
+/** A sibling name of `path` that no other process uses. */
+export function temporaryNameFor(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString("hex")}`);
+}
+
+/** Writes a file whole or not at all: temporary sibling, fsync, rename. Makes the folder. */
+export async function writeAtomically(path: string, data: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryNameFor(path);
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Copies a file under a new name, whole or not at all; shares the blocks where the file system can. */
+export async function copyAtomically(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  const temporary = temporaryNameFor(to);
+  try {
+    await copyFile(from, temporary, constants.COPYFILE_FICLONE);
+    await rename(temporary, to);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** True when something of that name exists (links are followed). */
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
