@@ -1,0 +1,66 @@
+/** How long a boot may take, and how long it may be silent: one small table, in seconds, by accelerator. */
+import type { Accelerator } from "../machine/architectures.ts";
+import type { State } from "./timeline.ts";
+
+export interface Limits {
+  /** The whole boot, wall time. */
+  readonly timeout: number;
+  /** Silence before the kernel speaks: firmware, boot loader, decompressor. */
+  readonly early: Silence;
+  /** Silence of a kernel or an init that has spoken. */
+  readonly late: Silence;
+  /** From the prompt to the probe's answer. */
+  readonly probe: Silence;
+  /** Watched after the last proof. */
+  readonly settle: number;
+}
+
+/** Seconds in which all processors wait for an interrupt, and CPU seconds in which they work. */
+export interface Silence {
+  readonly idle: number;
+  readonly busy: number;
+}
+
+export const limits: Readonly<Record<Accelerator, Limits>> = {
+  kvm: {
+    timeout: 60,
+    early: { idle: 6, busy: 8 },
+    late: { idle: 15, busy: 20 },
+    probe: { idle: 10, busy: 15 },
+    settle: 1,
+  },
+  // Under translation a guest is some 10-20 times slower; a kernel of 40 MB takes 3 s to unpack.
+  tcg: {
+    timeout: 180,
+    early: { idle: 6, busy: 8 },
+    late: { idle: 20, busy: 45 },
+    probe: { idle: 15, busy: 30 },
+    settle: 1,
+  },
+};
+
+/** What a request may set, in seconds. `silence` stands for all limits on silence. */
+export interface LimitOptions {
+  readonly timeout?: number;
+  readonly silence?: number;
+  readonly settle?: number;
+}
+
+export function limitsFor(accel: Accelerator, options: LimitOptions): Limits {
+  const base = limits[accel];
+  const silence =
+    options.silence === undefined ? undefined : { idle: options.silence, busy: options.silence };
+  return {
+    timeout: options.timeout ?? base.timeout,
+    early: silence ?? base.early,
+    late: silence ?? base.late,
+    probe: silence ?? base.probe,
+    settle: options.settle ?? base.settle,
+  };
+}
+
+/** The limit on silence in a state. */
+export function silenceIn(state: State, all: Limits): Silence {
+  if (state === "prompt") return all.probe;
+  return state === "kernel" || state === "init" ? all.late : all.early;
+}

@@ -1,0 +1,73 @@
+/** All that is read off the console of one boot: lines, states, crashes, what programs said. Synchronous and bounded. */
+import { type ConsoleLine, LineReader, Recent } from "./console.ts";
+import { CrashWatch } from "./crash.ts";
+import { Said } from "./probe.ts";
+import { handedOver, statesOf, Timeline } from "./timeline.ts";
+import { lastWords } from "./verdict.ts";
+
+export class Watch {
+  readonly timeline = new Timeline();
+  readonly crashes = new CrashWatch();
+  readonly said = new Said();
+  readonly recent = new Recent(400);
+  readonly #reader = new LineReader();
+  readonly #now: () => number;
+  /** The kernel's code was entered. */
+  handedOver = false;
+  bytes = 0;
+  /** When something last came, in the clock's milliseconds. */
+  lastByteAt: number;
+  /** While set, lines go here and are not judged: the guest repeats old messages (dmesg). */
+  divert: ((line: ConsoleLine) => void) | undefined;
+
+  /** @param now milliseconds since QEMU was spawned */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.lastByteAt = now();
+  }
+
+  push(chunk: Uint8Array): void {
+    const now = this.#now();
+    if (this.bytes === 0) this.timeline.reach("first-byte", now);
+    this.bytes += chunk.length;
+    this.lastByteAt = now;
+    for (const line of this.#reader.push(chunk)) this.#line(line, now);
+  }
+
+  #line(line: ConsoleLine, now: number): void {
+    this.recent.add(line);
+    this.said.line(line.text);
+    if (this.divert) {
+      this.divert(line);
+      return;
+    }
+    for (const state of statesOf(line.text)) this.timeline.reach(state, now);
+    if (!this.handedOver) {
+      this.handedOver = this.timeline.has("kernel") || handedOver.some((sign) => sign.test(line.text));
+    }
+    this.crashes.line(line, this.timeline.reached);
+  }
+
+  /** The unfinished line. */
+  get partial(): ConsoleLine {
+    return { number: this.#reader.number, text: this.#reader.partial };
+  }
+
+  /** What programs said, with the unfinished line. */
+  get text(): string {
+    return this.said.with(this.#reader.partial);
+  }
+
+  get lastWords(): string | undefined {
+    return lastWords(this.recent.last(50), this.#reader.partial);
+  }
+
+  /** Lines of a report with a little before it; the console's tail when no line is named. */
+  excerpt(from: number, to: number): readonly ConsoleLine[] {
+    const partial = this.partial;
+    const all = [...this.recent.last(400), ...(partial.text === "" ? [] : [partial])];
+    if (from === 0) return all.slice(-20);
+    const chosen = all.filter((line) => line.number >= from - 3 && line.number <= to);
+    return chosen.length > 60 ? [...chosen.slice(0, 40), ...chosen.slice(-20)] : chosen;
+  }
+}
