@@ -1,62 +1,29 @@
 /** The initramfs: a root file system packed for the kernel to unpack into memory. */
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context, StageLog } from "../context.ts";
-import { type Artifact, artifactOf } from "../host/files.ts";
-import { Failure } from "../outcome.ts";
-import { type Compression, chooseCompression, compressionTable, writeCompressed } from "./compress.ts";
-import { defaultInit } from "./init.ts";
+import { type Artifact, artifactOf, temporaryNameFor } from "../host/files.ts";
+import { type Compression, compressionTable, writeCompressed } from "./compress.ts";
 import { contentSize, type Entry, newcChunks } from "./newc.ts";
-import { rootEntries } from "./root.ts";
-
-export interface InitramfsRequest {
-  /** BusyBox's install tree, absolute. */
-  readonly busyboxInstall: string;
-  /** The user's /init, a file; Bootgate's own when absent. */
-  readonly init?: string | undefined;
-  /** Folders and archives (tar or newc cpio, also compressed), in the order in which they are laid over the root. */
-  readonly overlays: readonly string[];
-  /** What the kernel can unpack, best first, when absent. */
-  readonly compression?: Compression | undefined;
-  /** The kernel's final .config, symbol to value; "y" is what counts. */
-  readonly kernelConfig?: ReadonlyMap<string, string> | undefined;
-}
 
 /**
- * Packs the initramfs as `initramfs.cpio[.gz|.zst|.xz|.lz4]` into a folder. The same inputs give the same bytes,
- * whatever the umask, the owners and the dates of the files.
- * @throws Failure `bad-request` for an unusable init or overlay, `config-lost` for a compression that the kernel can't
- *   unpack, `missing-program`, `disk-full`
+ * Packs entries (`rootEntries`) as `initramfs.cpio[.gz|.zst|.xz|.lz4]` into a folder, whole or not at all. The same
+ * entries give the same bytes, whatever the umask, the owners and the dates of the files behind them.
+ * @throws Failure `bad-request` for entries that the format can't hold, `missing-program`, `disk-full`
  */
 export async function packInitramfs(
-  request: InitramfsRequest,
+  entries: readonly Entry[],
+  compression: Compression,
   into: string,
   context: Context,
   log: StageLog,
 ): Promise<Artifact> {
-  const compression = chooseCompression(request.compression, request.kernelConfig);
-  const { program, suffix } = compressionTable[compression];
-  if (program !== undefined && context.run.find(program) === undefined) {
-    throw new Failure(
-      "missing-program",
-      `the program ${program} is not installed; compression ${compression} needs it`,
-    );
-  }
-  const name = `initramfs.cpio${suffix}`;
-  const scratch = await mkdtemp(join(into, ".initramfs-"));
-  try {
-    const init = request.init === undefined ? defaultInit : { path: request.init };
-    const parts = { busyboxInstall: request.busyboxInstall, init, overlays: request.overlays };
-    const entries = await rootEntries(parts, scratch, context);
-    log.output(`${name}: ${entries.length} entries`);
-    const packed = join(scratch, name);
-    await writeCompressed(withProgress(entries, compression, log), compression, packed, context);
-    const path = join(into, name);
-    await rename(packed, path);
-    return await artifactOf(path);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  const path = join(into, `initramfs.cpio${compressionTable[compression].suffix}`);
+  log.output(`${path}: ${entries.length} entries`);
+  const temporary = temporaryNameFor(path);
+  await writeCompressed(withProgress(entries, compression, log), compression, temporary, context);
+  await rename(temporary, path);
+  return artifactOf(path);
 }
 
 async function* withProgress(

@@ -11,10 +11,15 @@ import { folderEntries } from "./folder.ts";
 import type { Entry, Node } from "./newc.ts";
 import { Tree } from "./tree.ts";
 
+/** A BusyBox that was built: its binary, and the absolute names of its applets (busybox.links: "/bin/sh", "/linuxrc"). */
+export interface Busybox {
+  readonly binary: string;
+  readonly links: readonly string[];
+}
+
 /** What a root file system is made of. */
 export interface RootParts {
-  /** BusyBox's install tree (`make install CONFIG_PREFIX=…`): bin/busybox and the applets' links. */
-  readonly busyboxInstall: string;
+  readonly busybox: Busybox;
   /** /init: its text, or the user's file. It gets mode 0755 either way. */
   readonly init: string | { readonly path: string };
   /** Folders and archives, laid over the root in this order. */
@@ -67,7 +72,9 @@ export async function rootEntries(
 ): Promise<readonly Entry[]> {
   const tree = new Tree();
   for (const [path, node] of skeleton) tree.put(path, node);
-  for await (const { path, ...node } of folderEntries(parts.busyboxInstall, "program")) tree.put(path, node);
+  const { binary, links } = parts.busybox;
+  tree.put(busyboxPath, await programNode(binary, "busybox"));
+  for (const link of links) tree.put(link.replace(/^\/+/, ""), { type: "link", target: relativeTo(link) });
   tree.put("init", await initNode(parts.init));
   for (const [index, overlay] of parts.overlays.entries()) {
     await layOver(tree, overlay, join(spool, `overlay-${index}`), context);
@@ -75,13 +82,25 @@ export async function rootEntries(
   return tree.entries();
 }
 
+const busyboxPath = "bin/busybox";
+
+/** The way from an applet's name to BusyBox: relative, as BusyBox's own install makes it, so that it holds in a chroot too. */
+function relativeTo(link: string): string {
+  const folders = link.split("/").filter(Boolean).slice(0, -1);
+  return folders.join("/") === "bin" ? "busybox" : "../".repeat(folders.length) + busyboxPath;
+}
+
 async function initNode(init: RootParts["init"]): Promise<Node> {
   if (typeof init === "string") return { type: "file", mode: 0o755, content: Buffer.from(init) };
-  const found = await stat(init.path).catch((cause) => {
-    throw new Failure("bad-request", `init: ${init.path} can't be read`, { cause });
+  return programNode(init.path, "init");
+}
+
+async function programNode(path: string, name: string): Promise<Node> {
+  const found = await stat(path).catch((cause) => {
+    throw new Failure("bad-request", `${name}: ${path} can't be read`, { cause });
   });
-  if (!found.isFile()) throw new Failure("bad-request", `init: ${init.path} is not a file`);
-  return { type: "file", mode: 0o755, content: { path: init.path, offset: 0, size: found.size } };
+  if (!found.isFile()) throw new Failure("bad-request", `${name}: ${path} is not a file`);
+  return { type: "file", mode: 0o755, content: { path, offset: 0, size: found.size } };
 }
 
 async function layOver(tree: Tree, overlay: string, spool: string, context: Context): Promise<void> {
@@ -89,7 +108,7 @@ async function layOver(tree: Tree, overlay: string, spool: string, context: Cont
     throw new Failure("bad-request", `overlay: ${overlay} can't be read`, { cause });
   });
   if (found.isDirectory()) {
-    for await (const { path, ...node } of folderEntries(overlay, "mine")) tree.put(path, node);
+    for await (const { path, ...node } of folderEntries(overlay)) tree.put(path, node);
     return;
   }
   if (!found.isFile())
