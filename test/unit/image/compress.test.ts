@@ -55,6 +55,26 @@ test("a program that fails is named with its own words", async () => {
   });
 });
 
+test.each(["none", "xz"] as const)(
+  "a cancelled run ends the program and leaves nothing (%s)",
+  async (compression) => {
+    await using folder = await scratchFolder();
+    const controller = new AbortController();
+    const context = testContext(folder.path, { signal: controller.signal });
+    const path = `${folder.path}/x`;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (let index = 0; ; index++) {
+        if (index === 5) controller.abort();
+        yield Buffer.alloc(1 << 16, index);
+      }
+    }
+    await expect(writeCompressed(endless(), compression, path, context)).rejects.toMatchObject({
+      failureClass: "cancelled",
+    });
+    expect(existsSync(path)).toBe(false);
+  },
+);
+
 async function* megabytes(count: number): AsyncGenerator<Uint8Array> {
   for (let index = 0; index < count; index++) yield Buffer.alloc(1 << 20);
 }

@@ -16,9 +16,13 @@ export async function scratchFolder(): Promise<{ readonly path: string } & Async
 /** @param run another runner, or changes to the environment of the real one */
 export function testContext(
   folder: string,
-  options: { readonly run?: Partial<Runner>; readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly run?: Partial<Runner>;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly signal?: AbortSignal;
+  } = {},
 ): Context {
-  const signal = new AbortController().signal;
+  const signal = options.signal ?? new AbortController().signal;
   const none = () => {
     throw new Error("not in this test");
   };
