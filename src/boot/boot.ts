@@ -145,7 +145,7 @@ function taintFinding(tainted: number | undefined, failOn: FailOn): Finding | un
 }
 
 function excerptOf(run: Run, finding: Finding) {
-  if (finding.class === "qemu-failed" && run.session.stderr.trim() !== "") {
+  if (run.session.exit !== undefined && run.watch.bytes === 0 && run.session.stderr.trim() !== "") {
     const lines = run.session.stderr.trim().split("\n").slice(-20);
     return lines.map((text, index) => ({ number: index + 1, text }));
   }
@@ -157,7 +157,14 @@ type Hashes = ReadonlyMap<string, string>;
 
 async function hashesOf(machine: Machine): Promise<Hashes> {
   const paths = [machine.kernel, machine.initramfs, machine.disk?.path].filter((path) => path !== undefined);
-  return new Map(await Promise.all(paths.map(async (path) => [path, await sha256OfFile(path)] as const)));
+  const hash = async (path: string) => {
+    try {
+      return [path, await sha256OfFile(path)] as const;
+    } catch (cause) {
+      throw new Failure("bad-request", `${path} can't be read: ${(cause as Error).message}`, { cause });
+    }
+  };
+  return new Map(await Promise.all(paths.map(hash)));
 }
 
 async function proveUnchanged(before: Hashes, machine: Machine): Promise<void> {

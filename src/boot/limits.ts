@@ -41,9 +41,9 @@ export const limits: Readonly<Record<Accelerator, Limits>> = {
 
 /** What a request may set, in seconds. `silence` stands for all limits on silence. */
 export interface LimitOptions {
-  readonly timeout?: number;
-  readonly silence?: number;
-  readonly settle?: number;
+  readonly timeout?: number | undefined;
+  readonly silence?: number | undefined;
+  readonly settle?: number | undefined;
 }
 
 export function limitsFor(accel: Accelerator, options: LimitOptions): Limits {

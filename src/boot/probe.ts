@@ -36,7 +36,7 @@ export function promptStands(said: string, prompt: RegExp = defaultPrompt): bool
 }
 
 /** A question for somebody's name or password: typing a probe there would be a failed login. */
-export const loginPrompt = /(?:login|[Pp]assword): ?$/;
+export const loginPrompt = /[^\n]*(?:\blogin|[Pp]assword): ?$/;
 
 export interface Answer {
   /** /proc/sys/kernel/tainted; undefined when it can't be read. */

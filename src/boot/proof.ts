@@ -10,10 +10,12 @@ import { type Answer, defaultPrompt, loginPrompt, Probe, promptStands, Schedule 
 import type { Run } from "./run.ts";
 import type { Finding } from "./verdict.ts";
 
-/** A console that has been quiet this long may hide a prompt that was torn apart, or wait for Enter. */
+/** A console that has been quiet this long may hide a prompt that was torn apart, or wait for Enter … */
 const nudgeAfterMs = 1500;
-/** And behind a prompt of an unknown form there may be a shell all the same. */
-const blindAfterMs = 4000;
+/** … and so may one that chatters on this long after init was started. */
+const chatterMs = 5000;
+/** A login prompt that stands this long is not followed by an automatic login. */
+const loginAfterMs = 3000;
 
 export type Proof = { readonly answer: Answer } | { readonly finding: Finding };
 
@@ -32,21 +34,37 @@ export async function untilProven(run: Run): Promise<Proof> {
       watch.timeline.reach("probe", run.now());
       return { answer };
     }
-    const finding = await run.ended();
+    const finding = (await run.ended()) ?? loginFinding(run);
     if (finding) return { finding };
 
     if (!watch.timeline.has("prompt") && promptStands(said, prompt))
       watch.timeline.reach("prompt", run.now());
     if (watch.timeline.has("prompt")) {
       // A second try begins with Enter: what stands on the line may be half of the first.
-      if (probing.due(run.now())) run.session.send(probing.count > 1 ? `\n${probe.sent}` : probe.sent);
-    } else if (watch.handedOver && !loginPrompt.test(said) && run.quietMs > nudgeAfterMs) {
-      const blind = run.plan.prompt === undefined && run.quietMs > blindAfterMs;
-      if (blind && probing.due(run.now())) run.session.send(`\n${probe.sent}`);
-      else if (nudging.due(run.now())) run.session.send("\n");
+      if (probing.due(run.now())) run.type(probing.count > 1 ? `\n${probe.sent}` : probe.sent);
+    } else if (mayHidePrompt(run) && nudging.due(run.now())) {
+      // Enter first; then the probe itself: behind a prompt of another form there may be a shell all the same.
+      const blind = nudging.count > 1 && run.plan.prompt === undefined;
+      if (blind && probing.due(run.now())) run.type(`\n${probe.sent}`);
+      else run.type("\n");
     }
     await run.pause(100);
   }
+}
+
+/** Somebody's name is asked for, and nobody will type it. */
+function loginFinding(run: Run): Finding | undefined {
+  const question = loginPrompt.exec(run.watch.text)?.[0];
+  if (question === undefined || run.plan.prompt !== undefined || run.quietMs < loginAfterMs) return undefined;
+  const title = `the guest asks for a login, not for commands: ${question.trim()}`;
+  return { class: "no-prompt", title, line: run.watch.recent.last(1)[0]?.number ?? 0 };
+}
+
+function mayHidePrompt(run: Run): boolean {
+  const { watch } = run;
+  if (!watch.handedOver || loginPrompt.test(watch.text)) return false;
+  const init = watch.timeline.moments.find((moment) => moment.state === "init");
+  return run.quietMs > nudgeAfterMs || (init !== undefined && run.now() - init.ms > chatterMs);
 }
 
 /** Watches for what comes late; gives how the boot ended if it did. */
@@ -88,7 +106,7 @@ export async function captureDmesg(run: Run): Promise<Dmesg | undefined> {
       crashes.line(line, "probe");
     }
   };
-  run.session.send(`echo "BOOT""GATE-${nonce}-begin";dmesg;echo "BOOT""GATE-${nonce}-end"\n`);
+  run.type(`echo "BOOT""GATE-${nonce}-begin";dmesg;echo "BOOT""GATE-${nonce}-end"\n`);
   const limit = run.now() + dmesgLimitMs;
   const current = () => state;
   while (current() !== "after" && run.now() < limit && run.session.exit === undefined) await run.pause(50);

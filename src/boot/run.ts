@@ -10,6 +10,7 @@ import { cpuMsOf, type Doing, SilenceClock, sampleGuest } from "./liveness.ts";
 import type { BootPlan } from "./plan.ts";
 import { Session } from "./session.ts";
 import { type Facts, shutdownFinding, silenceFinding, timeoutFinding } from "./silence.ts";
+import { loadedAll } from "./timeline.ts";
 import type { Finding } from "./verdict.ts";
 import { Watch } from "./watch.ts";
 
@@ -24,6 +25,10 @@ const reportLongestMs = 5000;
 /** How often and how far apart the processors are looked at before a panic is believed. */
 const panicLooks = { times: 4, everyMs: 100 };
 
+/** QEMU loads the kernel itself on the direct path (hw/i386/x86.c, hw/core/loader.c): the file is at fault, not QEMU. */
+const refusals =
+  /qemu.*: (?:could not load (?:kernel|initrd)|linux kernel too old|initrd is too large|invalid kernel|Error loading uncompressed kernel)/;
+
 export class Run {
   readonly plan: BootPlan;
   readonly limits: Limits;
@@ -37,7 +42,7 @@ export class Run {
   readonly #context: Context;
   #wake: () => void = () => {};
   #sampledAt = 0;
-  #bytesAtSample = 0;
+  #spokenAtSample = 0;
   #fatalSeenAt: number | undefined;
 
   constructor(plan: BootPlan, limits: Limits, context: Context) {
@@ -83,11 +88,18 @@ export class Run {
     const fatal = await this.#fatal();
     if (fatal) return fatal;
     if (this.watch.crashes.fatal && this.session.exit === undefined) return undefined; // still being read
-    const { session } = this;
+    const { session, watch } = this;
     if (session.log.error) throw session.log.error;
     if (session.exit !== undefined) return this.#exited();
-    if (session.shutdown !== undefined) return shutdownFinding(this.facts, session.shutdown);
+    if (session.shutdown !== undefined) {
+      // The event overtakes the last bytes of the console.
+      if (this.quietMs < 100) return undefined;
+      watch.considerPartial();
+      return shutdownFinding(this.facts, session.shutdown);
+    }
     if (session.problem !== undefined) {
+      await this.pause(1000);
+      if (session.exit !== undefined) return this.#exited();
       return { class: "qemu-failed", title: `QEMU can't be controlled: ${session.problem}`, line: 0 };
     }
     if (this.now() > this.limits.timeout * 1000) return timeoutFinding(this.facts, this.limits);
@@ -95,12 +107,18 @@ export class Run {
     return silenceFinding(this.facts, this.silence, this.limits);
   }
 
+  /** Types into the guest's console. */
+  type(text: string): void {
+    this.watch.expectEcho(text);
+    this.session.send(text);
+  }
+
   get facts(): Facts {
     const { watch } = this;
     return {
       path: this.plan.machine.path,
       reached: watch.timeline.reached,
-      handedOver: watch.handedOver,
+      handedOver: watch.handedOver || loadedAll.test(watch.lastWords ?? ""),
       bytes: watch.bytes,
       lastWords: watch.lastWords,
       lastLine: watch.recent.last(1)[0]?.number ?? 0,
@@ -109,13 +127,20 @@ export class Run {
 
   /** Milliseconds since the console last said something. */
   get quietMs(): number {
-    return this.now() - this.watch.lastByteAt;
+    return this.now() - this.watch.lastSpokeAt;
   }
 
   #exited(): Finding {
     const { exit, stderr } = this.session;
     const how = exit?.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit?.code}`;
     const said = stderr.trim().split("\n").at(-1);
+    if (refusals.test(stderr)) {
+      return {
+        class: "bootloader-failed",
+        title: `QEMU, which is the boot loader here, refused: ${said}`,
+        line: 0,
+      };
+    }
     return { class: "qemu-failed", title: `QEMU ${how}${said ? `: ${said}` : " and said nothing"}`, line: 0 };
   }
 
@@ -160,18 +185,19 @@ export class Run {
   async #look(): Promise<void> {
     const { watch, session } = this;
     const now = this.now();
-    if (watch.bytes !== this.#bytesAtSample) {
-      this.#bytesAtSample = watch.bytes;
+    if (watch.spoken !== this.#spokenAtSample) {
+      this.#spokenAtSample = watch.spoken;
       this.silence.reset(now, cpuMsOf(session.pid));
       this.doing = "unknown";
       return;
     }
     if (this.quietMs < quietAfterMs || now - this.#sampledAt < sampleEveryMs || !session.qmp) return;
     this.#sampledAt = now;
+    watch.considerPartial();
     const sample = await sampleGuest(session.qmp);
     this.doing = sample.doing;
     if (sample.inKernel) watch.handedOver = true;
-    if (watch.bytes === this.#bytesAtSample) this.silence.add(sample.doing, now, cpuMsOf(session.pid));
+    if (watch.spoken === this.#spokenAtSample) this.silence.add(sample.doing, now, cpuMsOf(session.pid));
   }
 }
 

@@ -2,7 +2,7 @@
  * A boot as a sequence of states with times, and the words on the console by which each is recognised: a table, each
  * entry with where the words come from.
  */
-import { isStamped, kernelText } from "./printk.ts";
+import { kernelText } from "./printk.ts";
 
 /** In the order in which a boot goes through them. */
 export const states = [
@@ -61,6 +61,9 @@ export const handedOver: readonly RegExp[] = [
   /^EFI stub: /, // drivers/firmware/efi/libstub
 ];
 
+/** As the console's last words, these say that the boot loader had read all its files, and started the kernel. */
+export const loadedAll = /^Loading \S.*\.\. *o?ok$/; // Syslinux; its words come doubled
+
 /** The states of one boot and their times. A state that is passed over without a sign of its own is not listed. */
 export class Timeline {
   readonly moments: Moment[] = [];
@@ -86,7 +89,7 @@ export class Timeline {
 /** The states that a line of the console shows, in order. */
 export function statesOf(line: string): State[] {
   const kernel = kernelText(line);
-  const found: State[] = kernel && isStamped(line) ? ["kernel"] : kernel ? ["kernel"] : [];
+  const found: State[] = kernel ? ["kernel"] : [];
   const text = kernel?.text ?? line;
   for (const marker of markers) {
     if (marker.pattern.test(text)) found.push(marker.state);

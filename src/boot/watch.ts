@@ -15,22 +15,38 @@ export class Watch {
   /** The kernel's code was entered. */
   handedOver = false;
   bytes = 0;
-  /** When something last came, in the clock's milliseconds. */
-  lastByteAt: number;
+  /** When something last came that was not an echo, in the clock's milliseconds. */
+  lastSpokeAt: number;
+  /** Bytes that were not an echo. */
+  spoken = 0;
+  #echo = 0;
   /** While set, lines go here and are not judged: the guest repeats old messages (dmesg). */
   divert: ((line: ConsoleLine) => void) | undefined;
 
   /** @param now milliseconds since QEMU was spawned */
   constructor(now: () => number) {
     this.#now = now;
-    this.lastByteAt = now();
+    this.lastSpokeAt = now();
+  }
+
+  /**
+   * Something is being typed: the terminal will send it back, which is no sign of life. A program that echoes nothing
+   * is owed as many bytes, no more: a guest that speaks is soon heard.
+   */
+  expectEcho(text: string): void {
+    this.#echo = 2 * text.length + 16;
   }
 
   push(chunk: Uint8Array): void {
     const now = this.#now();
     if (this.bytes === 0) this.timeline.reach("first-byte", now);
     this.bytes += chunk.length;
-    this.lastByteAt = now;
+    const echoed = Math.min(chunk.length, this.#echo);
+    this.#echo -= echoed;
+    if (chunk.length > echoed) {
+      this.spoken += chunk.length - echoed;
+      this.lastSpokeAt = now;
+    }
     for (const line of this.#reader.push(chunk)) this.#line(line, now);
   }
 
@@ -41,11 +57,24 @@ export class Watch {
       this.divert(line);
       return;
     }
+    this.#judge(line, now);
+  }
+
+  #judge(line: ConsoleLine, now: number): void {
     for (const state of statesOf(line.text)) this.timeline.reach(state, now);
     if (!this.handedOver) {
       this.handedOver = this.timeline.has("kernel") || handedOver.some((sign) => sign.test(line.text));
     }
     this.crashes.line(line, this.timeline.reached);
+  }
+
+  /**
+   * Judges the unfinished line too, while the kernel has not spoken: a boot loader's menu or prompt ends without a
+   * newline. For a console that has gone quiet.
+   */
+  considerPartial(): void {
+    const { partial } = this;
+    if (partial.text !== "" && !this.timeline.has("kernel")) this.#judge(partial, this.#now());
   }
 
   /** The unfinished line. */

@@ -20,7 +20,7 @@ export function canaryElf(): Buffer {
 export function canaryArguments(accel: "kvm" | "tcg", cpu: string, elf: string): string[] {
   return [
     ...["-nodefaults", "-no-user-config", "-display", "none"],
-    ...["-machine", "pc", "-accel", accel, "-cpu", cpu, "-m", "64M"],
+    ...["-machine", "microvm", "-accel", accel, "-cpu", cpu, "-m", "64M"],
     ...["-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
     ...["-kernel", elf],
   ];
