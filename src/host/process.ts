@@ -50,6 +50,8 @@ export interface LongProgram {
 }
 
 export interface Runner {
+  /** The same runner under another signal: work that is given up together when one part of it fails. */
+  under(signal: AbortSignal): Runner;
   /** The absolute path of a program, or undefined. */
   find(program: string): string | undefined;
   /**
@@ -186,7 +188,9 @@ export function createRunner(environment: Readonly<Record<string, string>>, sign
     return exit;
   };
 
-  return { find, tool, start, lines };
+  const under: Runner["under"] = (other) => createRunner(environment, other);
+
+  return { under, find, tool, start, lines };
 }
 
 function findIn(path: string, program: string): string | undefined {

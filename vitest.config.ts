@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/setup.ts"],
+    // Boots under emulation share two cores with compilers: what is measured here is whether, not how fast.
+    testTimeout: 60_000,
+    hookTimeout: 900_000,
+    fileParallelism: true,
+    maxWorkers: 2,
+  },
+});
