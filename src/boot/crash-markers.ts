@@ -29,14 +29,14 @@ const first: Title = (match) => match[1]!.trim();
 
 export const crashMarkers: readonly CrashMarker[] = [
   // Panics, the particular ones first.
-  kernel("no-rootfs", /Kernel panic - not syncing: (VFS: Unable to mount root fs.*)/, first),
+  kernel("no-rootfs", /^Kernel panic - not syncing: (VFS: Unable to mount root fs.*)/, first),
   kernel(
     "no-init",
-    /Kernel panic - not syncing: (No (?:working )?init found|Requested init \S+ failed[^.]*)/,
+    /^Kernel panic - not syncing: (No (?:working )?init found|Requested init \S+ failed[^.]*)/,
     first,
   ),
-  kernel("init-died", /Kernel panic - not syncing: (Attempted to kill init!.*)/, first),
-  kernel("panic", /Kernel panic - not syncing: (.*)/, (match) => `Kernel panic: ${match[1]!.trim()}`),
+  kernel("init-died", /^Kernel panic - not syncing: (Attempted to kill init!.*)/, first),
+  kernel("panic", /^Kernel panic - not syncing: (.*)/, (match) => `Kernel panic: ${match[1]!.trim()}`),
 
   // Oopses.
   report("oops", /^BUG: .*/, bugTitle),

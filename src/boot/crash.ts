@@ -11,7 +11,7 @@ import type { Finding } from "./verdict.ts";
 
 /** Functions that make or pass on the report rather than cause it. */
 const machinery =
-  /^(?:dump_stack|dump_stack_lvl|show_stack|__show_stack|show_regs|__warn|warn_slowpath\w*|report_bug|handle_bug|exc_\w+|asm_exc_\w+|do_error_trap|do_trap|die|die_addr|oops_end|panic|vpanic|__die\w*|page_fault_oops|do_user_addr_fault|fixup_exception|print_\w+|check_\w+_context|__might_sleep|__might_resched|__schedule_bug|no_context|bad_area\w*|\w*_bug)$/;
+  /^(?:dump_stack|dump_stack_lvl|show_stack|__show_stack|show_regs|__warn|warn_slowpath\w*|report_bug|handle_bug|exc_\w+|asm_exc_\w+|do_error_trap|do_trap|die|die_addr|oops_end|panic|vpanic|__die\w*|page_fault_oops|do_user_addr_fault|fixup_exception|print_\w+|check_\w+_context|__might_sleep|__might_resched|__schedule_bug|no_context|bad_area\w*|spin_bug|rwlock_bug)$/;
 
 const rip = /RIP: 0010:(?:\[<[0-9a-f]+>\] )?(\w[\w.]*)\+0x/;
 const frame = /^(?:\[<[0-9a-f]+>\] )?\s*(\w[\w.]*)\+0x[0-9a-f]+\/0x[0-9a-f]+/;
@@ -40,6 +40,8 @@ interface Open {
 
 /** Lines behind a report's head that may still belong to it when its end is not marked. */
 const reach = 60;
+/** … and between a report and the panic that it led to. */
+const causeReach = 100;
 /** Crashes beyond this many are only counted. */
 const keep = 100;
 
@@ -131,9 +133,13 @@ export class CrashWatch {
     }
     if (crash.class === "no-init" && this.#refused !== undefined) crash.title += ` (${this.#refused})`;
     const cause = this.crashes.findLast((earlier) => severity(earlier.class) < 3);
-    if (crash.class === "panic" && cause && /Fatal exception|panic_on_(?:warn|oops)/.test(crash.title)) {
-      crash.title = `${cause.title} (${crash.title})`;
+    if (cause === undefined || crash.head - cause.line > causeReach) return;
+    // An oops in process 1, or in an initcall, kills "init": the oops is what happened.
+    const byOops = crash.class === "init-died" && cause.class === "oops";
+    if (byOops || (crash.class === "panic" && /Fatal exception|panic_on_(?:warn|oops)/.test(crash.title))) {
+      crash.title = `${cause.title} (then: ${crash.title})`;
       crash.line = cause.line;
+      crash.class = "panic";
     }
   }
 
@@ -148,7 +154,8 @@ export class CrashWatch {
     }
     open.lastLine = number;
     if (open.named) return;
-    const name = rip.exec(text)?.[1] ?? frame.exec(text)?.[1];
+    // A compiler's clones of a function go by its own name.
+    const name = (rip.exec(text) ?? frame.exec(text))?.[1]?.replace(/\.(?:constprop|isra|part|cold).*$/, "");
     if (name === undefined || machinery.test(name)) return;
     open.title = `${open.title} in ${name}`;
     open.named = true;

@@ -33,7 +33,7 @@ export const limits: Readonly<Record<Accelerator, Limits>> = {
   tcg: {
     timeout: 180,
     early: { idle: 6, busy: 8 },
-    late: { idle: 20, busy: 45 },
+    late: { idle: 20, busy: 30 },
     probe: { idle: 15, busy: 30 },
     settle: 1,
   },
