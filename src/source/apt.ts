@@ -107,7 +107,11 @@ async function aptGet(
     },
   });
   if (exit.code === 0) return lines;
-  const errors = lines.filter((line) => /^(E|Err|W):/.test(line));
+  // An "Err:" line is followed by an indented one that holds the reason ("404  Not Found").
+  const errors = lines.filter(
+    (line, index) =>
+      /^(E|W|Err):/.test(line) || (/^\s+\S/.test(line) && /^Err:/.test(lines[index - 1] ?? "")),
+  );
   if (errors.some((line) => /No space left on device/.test(line))) {
     throw new Failure("disk-full", `the disk is full: ${what}`, { detail: errors });
   }
@@ -116,8 +120,9 @@ async function aptGet(
   });
 }
 
-function noSuchSuite(error: Failure, suite: string, own: readonly AptEntry[]): Failure {
-  if (!error.detail?.some((line) => /does not have a Release file|no longer has a Release file/.test(line)))
+function noSuchSuite(error: unknown, suite: string, own: readonly AptEntry[]): unknown {
+  if (!(error instanceof Failure)) return error;
+  if (!error.detail.some((line) => /does not have a Release file|no longer has a Release file/.test(line)))
     return error;
   // Without a network apt says the same of every suite; a server that answered says 404.
   if (!error.detail.some((line) => /404/.test(line))) return error;

@@ -1,5 +1,5 @@
 /** A source that is an archive on disk, proved: what release, apt and local archives have in common. */
-import { mkdir, readFile, rename } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Context } from "../context.ts";
@@ -32,8 +32,8 @@ export function downloadPath(context: Context, sha256: string): string {
 }
 
 /**
- * The kept archive of this hash, hashed again; undefined when there is none. A damaged one counts as none and is put
- * out of the way, to be fetched again.
+ * The kept archive of this hash, hashed again; undefined when there is none. A damaged one counts as none and is removed,
+ * to be fetched again.
  */
 export async function keptArchive(context: Context, sha256: string): Promise<string | undefined> {
   const path = downloadPath(context, sha256);
@@ -41,7 +41,7 @@ export async function keptArchive(context: Context, sha256: string): Promise<str
   const actual = await sha256OfFile(path);
   if (actual === sha256) return path;
   context.logger.warning(`a kept download was damaged and is fetched again: ${path} now hashes to ${actual}`);
-  await rename(path, `${path}.damaged`);
+  await rm(path, { force: true });
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 /** The form of a path: a folder (the checkout under test) or an archive on disk, whichever lies there. */
 import { stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
 import type { Context, StageLog } from "../context.ts";
 import { sha256OfFile } from "../host/files.ts";
 import { Failure } from "../outcome.ts";
@@ -98,12 +99,14 @@ async function versionInArchive(
 /** The text of the top Makefile of an archive (its head: 64 KiB), or undefined. Stops reading as soon as it is found. */
 async function readMakefile(path: string, context: Context): Promise<string | undefined> {
   const input = await openTar(path, path, context);
+  const found = new AbortController();
   let text: string | undefined;
   let taking = false;
   const guard = new TarGuard({
     what: path,
     maximum: 8 * 2 ** 30,
     onMember: (member) => {
+      if (taking) found.abort();
       taking =
         text === undefined && /^(\.\/)?([^/]+\/)?Makefile$/.test(member.path) && member.type === "File";
       if (taking) text = "";
@@ -112,16 +115,18 @@ async function readMakefile(path: string, context: Context): Promise<string | un
       if (taking && text!.length < 65_536) text += chunk.toString("utf8");
     },
   });
-  input.stream.on("error", () => {});
   try {
-    for await (const chunk of input.stream) {
-      guard.write(chunk);
-      guard.read();
-      await new Promise((resume) => setImmediate(resume));
-      if (text !== undefined && !taking) break;
-    }
+    await pipeline(input.stream, guard, drain, { signal: found.signal });
+    await input.finished;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!found.signal.aborted) throw error;
   } finally {
     await input.stop();
   }
   return text;
+}
+
+async function drain(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of stream);
 }

@@ -1,10 +1,10 @@
 /** The form `6.12.104`: a release that is pinned by hash, from any mirror. */
 import type { Context, StageLog } from "../context.ts";
 import { download } from "../host/download.ts";
+import { nearest } from "../nearest.ts";
 import { Failure } from "../outcome.ts";
 import { compressionOf, describe, headOf } from "./archive.ts";
 import { archiveSource, downloadPath, keptArchive } from "./archive-source.ts";
-import { nearest } from "./nearest.ts";
 import { archiveLimit, fileOf, mirrors, pinOf, pins } from "./pins.ts";
 import type { ReleaseRequest, Source, SourceForm, SourceName, SourcePolicy } from "./types.ts";
 
@@ -16,9 +16,10 @@ export const releaseForm: SourceForm<ReleaseRequest> = {
     if (!/^\d+(\.\d+)+(-rc\d+)?$/.test(text)) return undefined;
     if (pinOf(name, text)) return { form: "release", name, text, version: text };
     const known = pins[name].map(({ version }) => version);
+    const meant = nearest(text, known) ?? known[0];
     throw new Failure(
       "bad-request",
-      `${name} ${text} is not a release known by hash; did you mean ${nearest(text, known)}?`,
+      `${name} ${text} is not a release known by hash; did you mean ${meant}?`,
       {
         detail: [
           `known releases of ${name}: ${known.join(", ")}`,

@@ -1,9 +1,9 @@
 /** Getting a source: the table of forms, and the two functions that the rest of the house calls. */
 import type { Context, StageLog } from "../context.ts";
+import { nearest } from "../nearest.ts";
 import { Failure } from "../outcome.ts";
 import { autoForm } from "./auto.ts";
 import { aptForm } from "./distribution.ts";
-import { nearest } from "./nearest.ts";
 import { pathForm } from "./path.ts";
 import { releaseForm } from "./release.ts";
 import type { Source, SourceForm, SourceName, SourcePolicy, SourceRequest } from "./types.ts";
@@ -33,7 +33,7 @@ export function parseSourceRequest(name: SourceName, text: string): SourceReques
   const words = Object.values(forms).flatMap((form) => form.words(name));
   throw new Failure(
     "bad-request",
-    `${JSON.stringify(text)} names no source of ${name}; did you mean ${nearest(text, words)}?`,
+    `${JSON.stringify(text)} names no source of ${name}; did you mean ${nearest(text, words) ?? words[0]}?`,
     { detail: sourceSyntax.map((syntax) => `valid: ${syntax}`) },
   );
 }
