@@ -43,6 +43,7 @@ export async function bootOnce(plan: BootPlan, context: Context, log: StageLog):
   } finally {
     await run.session?.stop();
   }
+  run.proceed();
   if (run.session.log.error) throw run.session.log.error;
   if (judged.dmesg) {
     await writeAtomically(

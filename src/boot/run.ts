@@ -81,6 +81,7 @@ export class Run {
       };
     });
     this.#wake = () => {};
+    this.proceed();
   }
 
   /** How the boot ended; undefined while it has not. What the kernel said goes before how the machine stopped. */
@@ -130,7 +131,14 @@ export class Run {
     return this.now() - this.watch.lastSpokeAt;
   }
 
+  /** A cancelled run ends its programs itself: what they do then is no verdict. */
+  proceed(): void {
+    if (this.#context.signal.aborted)
+      throw new Failure("cancelled", "cancelled while the machine was running");
+  }
+
   #exited(): Finding {
+    this.proceed();
     const { exit, stderr } = this.session;
     const how = exit?.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit?.code}`;
     const said = stderr.trim().split("\n").at(-1);
