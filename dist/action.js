@@ -1,12 +1,10 @@
-import { A as __require, C as hostArchitecture, D as exitCodeOf, S as architectureOf, T as asFailure, c as locateFiles, i as localStore, k as __commonJSMin, l as parseSpec, m as run, n as toolEnvironment, o as sweepAbandoned, t as createRunner, u as inputs } from "./shared-process.js";
+import { E as exitCodeOf, O as __commonJSMin, _ as withContext, h as hostArchitecture, k as __require, m as architectureOf, n as parseSpec, r as inputs, s as run, t as locateFiles, w as asFailure } from "./shared-files.js";
 import { join, resolve } from "node:path";
-import { homedir } from "node:os";
-import { mkdir, readFile } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import * as os from "os";
+import os$1, { EOL } from "os";
 import * as fs from "fs";
 import { constants, promises } from "fs";
-import * as os from "os";
-import os$2, { EOL } from "os";
 import * as crypto from "crypto";
 // node_modules/@actions/core/lib/utils.js
 /**
@@ -4969,7 +4967,6 @@ var require_body = /* @__PURE__ */ __commonJSMin(((exports, module) => {
 		else if (util.isFormDataLike(object)) {
 			const boundary = `----formdata-undici-0${`${random(1e11)}`.padStart(11, "0")}`;
 			const prefix = `--${boundary}\r\nContent-Disposition: form-data`;
-			/*! formdata-polyfill. MIT License. Jimmy Wärting <https://jimmy.warting.se/opensource> */
 			const escape = (str) => str.replace(/\n/g, "%0A").replace(/\r/g, "%0D").replace(/"/g, "%22");
 			const normalizeLinefeeds = (value) => value.replace(/\r?\n|\r/g, "\r\n");
 			const blobParts = [];
@@ -14260,7 +14257,6 @@ var require_frame = /* @__PURE__ */ __commonJSMin(((exports, module) => {
 			buffer[0] = buffer[1] = 0;
 			buffer[0] |= 128;
 			buffer[0] = (buffer[0] & 240) + opcode;
-			/*! ws. MIT License. Einar Otto Stangvik <einaros@gmail.com> */
 			buffer[offset - 4] = maskKey[0];
 			buffer[offset - 3] = maskKey[1];
 			buffer[offset - 2] = maskKey[2];
@@ -16407,8 +16403,8 @@ var Summary = class {
 	}
 };
 const summary = new Summary();
-os$2.platform();
-os$2.arch();
+os$1.platform();
+os$1.arch();
 /**
 * The code to exit an action
 */
@@ -16670,25 +16666,18 @@ async function main() {
 		});
 		const workspace = process.env.GITHUB_WORKSPACE ?? process.cwd();
 		const spec = await locateFiles(written, workspace);
-		const cache = join(homedir(), ".cache", "bootgate");
-		const making = join(cache, "making");
-		await sweepAbandoned(making);
-		const temporary = join(making, `run.${process.pid}.${randomBytes(4).toString("hex")}`);
-		await mkdir(temporary, { recursive: true });
-		const out = resolve(workspace, spec.out);
-		const result = await run(spec, {
+		const options = {
+			environment: process.env,
 			logger,
-			folders: {
-				cache,
-				temporary,
-				out
-			},
-			store: localStore(cache, spec.cache, logger.warning),
-			run: createRunner(toolEnvironment(process.env), interrupt.signal),
-			now: () => performance.now(),
 			signal: interrupt.signal,
-			proxy: {}
-		}, { distributionFallback: false });
+			workspace
+		};
+		const result = await withContext({
+			...options,
+			out: spec.out,
+			cache: spec.cache
+		}, (context) => run(spec, context, { distributionFallback: false }));
+		const out = resolve(workspace, spec.out);
 		for (const [name, value] of Object.entries(outputsOf(result, out))) setOutput(name, value);
 		await summary.addRaw(await readFile(join(out, "summary.md"), "utf8")).write();
 		if (result.outcome !== "passed") setFailed(`${result.class}: ${result.title}`);

@@ -1,9 +1,9 @@
-import { A as __require, C as hostArchitecture, D as exitCodeOf, E as classes, O as package_default, S as architectureOf, T as asFailure, _ as safeParse, a as pruneEntries, b as missingNeeds, c as locateFiles, d as bytes, f as bootGiven, g as megabytes, h as shell, i as localStore, j as __toESM, k as __commonJSMin, l as parseSpec, m as run, n as toolEnvironment, o as sweepAbandoned, p as build, r as listEntries, s as verifyEntries, t as createRunner, u as inputs, v as chooseAccelerator, w as Failure, x as needs, y as installCommand } from "./shared-process.js";
-import { join, resolve } from "node:path";
+#!/usr/bin/env node
+import { A as __toESM, C as Failure, D as package_default, E as exitCodeOf, O as __commonJSMin, S as safeParse, T as classes, _ as withContext, a as bootGiven, b as sweepAbandoned, c as shell, d as installCommand, f as missingNeeds, g as cacheFolder, h as hostArchitecture, i as bytes, k as __require, l as megabytes, m as architectureOf, n as parseSpec, o as build, p as needs, r as inputs, s as run, t as locateFiles, u as chooseAccelerator, v as listEntries, w as asFailure, x as verifyEntries, y as pruneEntries } from "./shared-files.js";
+import { join } from "node:path";
 import process$2 from "node:process";
-import os, { homedir } from "node:os";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
+import { readdir, rm, stat } from "node:fs/promises";
+import os from "node:os";
 import co from "node:assert";
 import { styleText } from "node:util";
 // node_modules/commander/lib/error.js
@@ -3120,1240 +3120,6 @@ function renderDiagnosis(diagnosis) {
 		end
 	].join("\n");
 }
-// node_modules/@bomb.sh/tab/dist/index.mjs
-const a$1 = {
-	ShellCompDirectiveError: 1,
-	ShellCompDirectiveNoSpace: 2,
-	ShellCompDirectiveNoFileComp: 4,
-	ShellCompDirectiveFilterFileExt: 8,
-	ShellCompDirectiveFilterDirs: 16,
-	ShellCompDirectiveKeepOrder: 32,
-	shellCompDirectiveMaxValue: 64,
-	ShellCompDirectiveDefault: 0
-};
-var o$1 = class {
-	name;
-	variadic;
-	command;
-	handler;
-	constructor(e, t, n, r = !1) {
-		this.command = e, this.name = t, this.handler = n, this.variadic = r;
-	}
-};
-var s = class {
-	value;
-	description;
-	command;
-	handler;
-	alias;
-	isBoolean;
-	constructor(e, t, n, r, i, a) {
-		this.command = e, this.value = t, this.description = n, this.handler = r, this.alias = i, this.isBoolean = a;
-	}
-};
-var c = class {
-	value;
-	description;
-	options = /* @__PURE__ */ new Map();
-	arguments = /* @__PURE__ */ new Map();
-	parent;
-	constructor(e, t) {
-		this.value = e, this.description = t;
-	}
-	option(e, t, n, r) {
-		let i, a, o;
-		typeof n == `function` ? (i = n, a = r, o = !1) : typeof n == `string` ? (i = void 0, a = n, o = !0) : (i = void 0, a = void 0, o = !0);
-		let c = new s(this, e, t, i, a, o);
-		return this.options.set(e, c), this;
-	}
-	argument(e, t, n = !1) {
-		let r = new o$1(this, e, t, n);
-		return this.arguments.set(e, r), this;
-	}
-};
-var l = class extends c {
-	commands = /* @__PURE__ */ new Map();
-	completions = [];
-	directive = a$1.ShellCompDirectiveDefault;
-	constructor() {
-		super(``, ``);
-	}
-	command(e, t) {
-		let n = new c(e, t);
-		return this.commands.set(e, n), n;
-	}
-	stripOptions(e) {
-		let t = [], n = 0;
-		for (; n < e.length;) {
-			let r = e[n];
-			if (r.startsWith(`-`)) {
-				n++;
-				let t = !1, i = this.findOption(this, r);
-				if (i) t = i.isBoolean ?? !1;
-				else for (let [, e] of this.commands) {
-					let n = this.findOption(e, r);
-					if (n) {
-						t = n.isBoolean ?? !1;
-						break;
-					}
-				}
-				!t && n < e.length && !e[n].startsWith(`-`) && n++;
-			} else t.push(r), n++;
-		}
-		return t;
-	}
-	matchCommand(e) {
-		e = this.stripOptions(e);
-		let t = [], n = [], r = null;
-		for (let i = 0; i < e.length; i++) {
-			let a = e[i];
-			t.push(a);
-			let o = this.commands.get(t.join(` `));
-			if (o) r = o;
-			else {
-				n = e.slice(i, e.length);
-				break;
-			}
-		}
-		return [r || this, n];
-	}
-	shouldCompleteFlags(e, t) {
-		if (t.startsWith(`-`)) return !0;
-		if (e?.startsWith(`-`)) {
-			let t = this.findOption(this, e);
-			if (!t) {
-				for (let [, n] of this.commands) if (t = this.findOption(n, e), t) break;
-			}
-			return !(t && t.isBoolean);
-		}
-		return !1;
-	}
-	shouldCompleteCommands(e) {
-		return !e.startsWith(`-`);
-	}
-	handleFlagCompletion(e, t, n, r) {
-		let i;
-		if (n.includes(`=`)) {
-			let [e] = n.split(`=`);
-			i = e;
-		} else if (r?.startsWith(`-`)) {
-			let t = this.findOption(e, r);
-			t && !t.isBoolean && (i = r);
-		}
-		if (i) {
-			let t = this.findOption(e, i);
-			if (t?.handler) {
-				let n = [];
-				t.handler.call(t, (e, t) => n.push({
-					value: e,
-					description: t
-				}), e.options), this.completions = n;
-			}
-			return;
-		}
-		if (n.startsWith(`-`)) {
-			let t = n.startsWith(`-`) && !n.startsWith(`--`), r = n.replace(/^-+/, ``);
-			for (let [i, a] of e.options) t && a.alias && `-${a.alias}`.startsWith(n) ? this.completions.push({
-				value: `-${a.alias}`,
-				description: a.description
-			}) : !t && i.startsWith(r) && this.completions.push({
-				value: `--${i}`,
-				description: a.description
-			});
-		}
-	}
-	findOption(e, t) {
-		let n = e.options.get(t);
-		if (n || (n = e.options.get(t.replace(/^-+/, ``)), n)) return n;
-		for (let [n, r] of e.options) if (r.alias && `-${r.alias}` === t) return r;
-	}
-	handleCommandCompletion(e, t) {
-		let n = this.stripOptions(e);
-		for (let [e, r] of this.commands) {
-			if (e === ``) continue;
-			let i = e.split(` `);
-			i.slice(0, n.length).every((e, t) => e === n[t]) && i[n.length]?.startsWith(t) && this.completions.push({
-				value: i[n.length],
-				description: r.description
-			});
-		}
-	}
-	handlePositionalCompletion(e, t) {
-		let n = this.stripOptions(t), r = e.value.split(` `).length, i = Math.max(0, n.length - r), a = Array.from(e.arguments.entries());
-		if (a.length > 0) {
-			let t;
-			if (i < a.length) {
-				let [e, n] = a[i];
-				t = n;
-			} else {
-				let e = a[a.length - 1][1];
-				e.variadic && (t = e);
-			}
-			if (t && t.handler && typeof t.handler == `function`) {
-				let n = [];
-				t.handler.call(t, (e, t) => n.push({
-					value: e,
-					description: t
-				}), e.options), this.completions.push(...n);
-			}
-		}
-	}
-	complete(e) {
-		this.directive = a$1.ShellCompDirectiveNoFileComp;
-		let t = /* @__PURE__ */ new Set();
-		this.completions.filter((e) => t.has(e.value) ? !1 : (t.add(e.value), !0)).filter((t) => {
-			if (e.includes(`=`)) {
-				let [, n] = e.split(`=`);
-				return t.value.startsWith(n);
-			}
-			return t.value.startsWith(e);
-		}).forEach((e) => console.log(`${e.value}\t${e.description ?? ``}`)), console.log(`:${this.directive}`);
-	}
-	parse(e) {
-		this.completions = [];
-		let t = e[e.length - 1] === ``;
-		t && e.pop();
-		let n = e[e.length - 1] || ``, r = e.slice(0, -1);
-		t && (n !== `` && r.push(n), n = ``);
-		let [i] = this.matchCommand(r), a = r[r.length - 1];
-		this.shouldCompleteFlags(a, n) ? this.handleFlagCompletion(i, r, n, a) : (this.shouldCompleteCommands(n) && this.handleCommandCompletion(r, n), i && i.arguments.size > 0 && this.handlePositionalCompletion(i, r)), this.complete(n);
-	}
-	setup(a, o, s) {
-		switch (co(s === `zsh` || s === `bash` || s === `fish` || s === `powershell`, `Unsupported shell`), s) {
-			case `zsh`: {
-				let t = t$1(a, o);
-				console.log(t);
-				break;
-			}
-			case `bash`: {
-				let e = n$1(a, o);
-				console.log(e);
-				break;
-			}
-			case `fish`: {
-				let e = r$1(a, o);
-				console.log(e);
-				break;
-			}
-			case `powershell`: {
-				let e = i$1(a, o);
-				console.log(e);
-				break;
-			}
-		}
-	}
-};
-const u = new l();
-// node_modules/@bomb.sh/tab/dist/powershell-C1q3FW2e.mjs
-function t$1(t, n) {
-	return `#compdef ${t}
-compdef _${t} ${t}
-
-# zsh completion for ${t} -*- shell-script -*-
-
-__${t}_debug() {
-    local file="$BASH_COMP_DEBUG_FILE"
-    if [[ -n \${file} ]]; then
-        echo "$*" >> "\${file}"
-    fi
-}
-
-_${t}() {
-    local shellCompDirectiveError=${a$1.ShellCompDirectiveError}
-    local shellCompDirectiveNoSpace=${a$1.ShellCompDirectiveNoSpace}
-    local shellCompDirectiveNoFileComp=${a$1.ShellCompDirectiveNoFileComp}
-    local shellCompDirectiveFilterFileExt=${a$1.ShellCompDirectiveFilterFileExt}
-    local shellCompDirectiveFilterDirs=${a$1.ShellCompDirectiveFilterDirs}
-    local shellCompDirectiveKeepOrder=${a$1.ShellCompDirectiveKeepOrder}
-
-    local lastParam lastChar flagPrefix requestComp out directive comp lastComp noSpace keepOrder
-    local -a completions
-
-    __${t}_debug "\\n========= starting completion logic =========="
-    __${t}_debug "CURRENT: \${CURRENT}, words[*]: \${words[*]}"
-
-    # The user could have moved the cursor backwards on the command-line.
-    # We need to trigger completion from the $CURRENT location, so we need
-    # to truncate the command-line ($words) up to the $CURRENT location.
-    # (We cannot use $CURSOR as its value does not work when a command is an alias.)
-    words=( "\${=words[1,CURRENT]}" )
-    __${t}_debug "Truncated words[*]: \${words[*]},"
-
-    lastParam=\${words[-1]}
-    lastChar=\${lastParam[-1]}
-    __${t}_debug "lastParam: \${lastParam}, lastChar: \${lastChar}"
-
-    # For zsh, when completing a flag with an = (e.g., ${t} -n=<TAB>)
-    # completions must be prefixed with the flag
-    setopt local_options BASH_REMATCH
-    if [[ "\${lastParam}" =~ '-.*=' ]]; then
-        # We are dealing with a flag with an =
-        flagPrefix="-P \${BASH_REMATCH}"
-    fi
-
-    # Prepare the command to obtain completions, ensuring arguments are quoted for eval
-    local -a args_to_quote=("\${(@)words[2,-1]}")
-    if [ "\${lastChar}" = "" ] && [ "\${args_to_quote[-1]}" != "" ]; then
-        # If the last parameter is complete (there is a space following it)
-        # We add an extra empty parameter so we can indicate this to the go completion code.
-        __${t}_debug "Adding extra empty parameter"
-        args_to_quote+=("")
-    fi
-
-    # Use Zsh's (q) flag to quote each argument safely for eval
-    local quoted_args=("\${(@q)args_to_quote}")
-
-    # Join the main command and the quoted arguments into a single string for eval
-    requestComp="${n} complete -- \${quoted_args[*]}"
-
-    __${t}_debug "About to call: eval \${requestComp}"
-
-    # Use eval to handle any environment variables and such
-    out=$(eval \${requestComp} 2>/dev/null)
-    __${t}_debug "completion output: \${out}"
-
-    # Extract the directive integer following a : from the last line
-    local lastLine
-    while IFS='\n' read -r line; do
-        lastLine=\${line}
-    done < <(printf "%s\n" "\${out[@]}")
-    __${t}_debug "last line: \${lastLine}"
-
-    if [ "\${lastLine[1]}" = : ]; then
-        directive=\${lastLine[2,-1]}
-        # Remove the directive including the : and the newline
-        local suffix
-        (( suffix=\${#lastLine}+2))
-        out=\${out[1,-$suffix]}
-    else
-        # There is no directive specified.  Leave $out as is.
-        __${t}_debug "No directive found.  Setting to default"
-        directive=0
-    fi
-
-    __${t}_debug "directive: \${directive}"
-    __${t}_debug "completions: \${out}"
-    __${t}_debug "flagPrefix: \${flagPrefix}"
-
-    if [ $((directive & shellCompDirectiveError)) -ne 0 ]; then
-        __${t}_debug "Completion received error. Ignoring completions."
-        return
-    fi
-
-    local activeHelpMarker="%"
-    local endIndex=\${#activeHelpMarker}
-    local startIndex=$((\${#activeHelpMarker}+1))
-    local hasActiveHelp=0
-    while IFS='\n' read -r comp; do
-        # Check if this is an activeHelp statement (i.e., prefixed with $activeHelpMarker)
-        if [ "\${comp[1,$endIndex]}" = "$activeHelpMarker" ];then
-            __${t}_debug "ActiveHelp found: $comp"
-            comp="\${comp[$startIndex,-1]}"
-            if [ -n "$comp" ]; then
-                compadd -x "\${comp}"
-                __${t}_debug "ActiveHelp will need delimiter"
-                hasActiveHelp=1
-            fi
-            continue
-        fi
-
-        if [ -n "$comp" ]; then
-            # If requested, completions are returned with a description.
-            # The description is preceded by a TAB character.
-            # For zsh's _describe, we need to use a : instead of a TAB.
-            # We first need to escape any : as part of the completion itself.
-            comp=\${comp//:/\\:}
-
-            local tab="$(printf '\\t')"
-            comp=\${comp//$tab/:}
-
-            __${t}_debug "Adding completion: \${comp}"
-            completions+=\${comp}
-            lastComp=$comp
-        fi
-    done < <(printf "%s\n" "\${out[@]}")
-
-    # Add a delimiter after the activeHelp statements, but only if:
-    # - there are completions following the activeHelp statements, or
-    # - file completion will be performed (so there will be choices after the activeHelp)
-    if [ $hasActiveHelp -eq 1 ]; then
-        if [ \${#completions} -ne 0 ] || [ $((directive & shellCompDirectiveNoFileComp)) -eq 0 ]; then
-            __${t}_debug "Adding activeHelp delimiter"
-            compadd -x "--"
-            hasActiveHelp=0
-        fi
-    fi
-
-    if [ $((directive & shellCompDirectiveNoSpace)) -ne 0 ]; then
-        __${t}_debug "Activating nospace."
-        noSpace="-S ''"
-    fi
-
-    if [ $((directive & shellCompDirectiveKeepOrder)) -ne 0 ]; then
-        __${t}_debug "Activating keep order."
-        keepOrder="-V"
-    fi
-
-    if [ $((directive & shellCompDirectiveFilterFileExt)) -ne 0 ]; then
-        # File extension filtering
-        local filteringCmd
-        filteringCmd='_files'
-        for filter in \${completions[@]}; do
-            if [ \${filter[1]} != '*' ]; then
-                # zsh requires a glob pattern to do file filtering
-                filter="\\*.$filter"
-            fi
-            filteringCmd+=" -g $filter"
-        done
-        filteringCmd+=" \${flagPrefix}"
-
-        __${t}_debug "File filtering command: $filteringCmd"
-        _arguments '*:filename:'"$filteringCmd"
-    elif [ $((directive & shellCompDirectiveFilterDirs)) -ne 0 ]; then
-        # File completion for directories only
-        local subdir
-        subdir="\${completions[1]}"
-        if [ -n "$subdir" ]; then
-            __${t}_debug "Listing directories in $subdir"
-            pushd "\${subdir}" >/dev/null 2>&1
-        else
-            __${t}_debug "Listing directories in ."
-        fi
-
-        local result
-        _arguments '*:dirname:_files -/'" \${flagPrefix}"
-        result=$?
-        if [ -n "$subdir" ]; then
-            popd >/dev/null 2>&1
-        fi
-        return $result
-    else
-        __${t}_debug "Calling _describe"
-        if eval _describe $keepOrder "completions" completions -Q \${flagPrefix} \${noSpace}; then
-            __${t}_debug "_describe found some completions"
-
-            # Return the success of having called _describe
-            return 0
-        else
-            __${t}_debug "_describe did not find completions."
-            __${t}_debug "Checking if we should do file completion."
-            if [ $((directive & shellCompDirectiveNoFileComp)) -ne 0 ]; then
-                __${t}_debug "deactivating file completion"
-
-                # Return 0 to indicate completion is finished and prevent zsh from
-                # trying other completion algorithms (which could cause hanging).
-                # We use NoFileComp directive to explicitly disable file completion.
-                return 0
-            else
-                # Perform file completion
-                __${t}_debug "Activating file completion"
-
-                # We must return the result of this command, so it must be the
-                # last command, or else we must store its result to return it.
-                _arguments '*:filename:_files'" \${flagPrefix}"
-            fi
-        fi
-    fi
-}
-
-# don't run the completion function when being sourced or eval-ed
-if [ "\${funcstack[1]}" = "_${t}" ]; then
-    _${t}
-fi
-`;
-}
-function n$1(t, n) {
-	let r = t.replace(/[-:]/g, `_`);
-	return `# bash completion for ${t}
-
-# Define shell completion directives
-readonly ShellCompDirectiveError=${a$1.ShellCompDirectiveError}
-readonly ShellCompDirectiveNoSpace=${a$1.ShellCompDirectiveNoSpace}
-readonly ShellCompDirectiveNoFileComp=${a$1.ShellCompDirectiveNoFileComp}
-readonly ShellCompDirectiveFilterFileExt=${a$1.ShellCompDirectiveFilterFileExt}
-readonly ShellCompDirectiveFilterDirs=${a$1.ShellCompDirectiveFilterDirs}
-readonly ShellCompDirectiveKeepOrder=${a$1.ShellCompDirectiveKeepOrder}
-
-# Function to debug completion
-__${r}_debug() {
-    if [[ -n \${BASH_COMP_DEBUG_FILE:-} ]]; then
-        echo "$*" >> "\${BASH_COMP_DEBUG_FILE}"
-    fi
-}
-
-# Function to handle completions
-__${r}_complete() {
-    local cur prev words cword
-    _get_comp_words_by_ref -n "=:" cur prev words cword
-
-    local requestComp out directive
-    
-    # Build the command to get completions
-    requestComp="${n} complete -- \${words[@]:1}"
-    
-    # Add an empty parameter if the last parameter is complete
-    if [[ -z "$cur" ]]; then
-        requestComp="$requestComp ''"
-    fi
-    
-    # Get completions from the program
-    out=$(eval "$requestComp" 2>/dev/null)
-    
-    # Extract directive if present
-    directive=0
-    if [[ "$out" == *:* ]]; then
-        directive=\${out##*:}
-        out=\${out%:*}
-    fi
-    
-    # Process completions based on directive
-    if [[ $((directive & $ShellCompDirectiveError)) -ne 0 ]]; then
-        # Error, no completion
-        return
-    fi
-    
-    # Apply directives
-    if [[ $((directive & $ShellCompDirectiveNoSpace)) -ne 0 ]]; then
-        compopt -o nospace
-    fi
-    if [[ $((directive & $ShellCompDirectiveKeepOrder)) -ne 0 ]]; then
-        compopt -o nosort
-    fi
-    if [[ $((directive & $ShellCompDirectiveNoFileComp)) -ne 0 ]]; then
-        compopt +o default
-    fi
-    
-    # Handle file extension filtering
-    if [[ $((directive & $ShellCompDirectiveFilterFileExt)) -ne 0 ]]; then
-        local filter=""
-        for ext in $out; do
-            filter="$filter|$ext"
-        done
-        filter="\\.($filter)"
-        compopt -o filenames
-        COMPREPLY=( $(compgen -f -X "!$filter" -- "$cur") )
-        return
-    fi
-    
-    # Handle directory filtering
-    if [[ $((directive & $ShellCompDirectiveFilterDirs)) -ne 0 ]]; then
-        compopt -o dirnames
-        COMPREPLY=( $(compgen -d -- "$cur") )
-        return
-    fi
-    
-    # Process completions
-    local IFS=$'\\n'
-    local tab=$(printf '\\t')
-    
-    # Parse completions with descriptions
-    local completions=()
-    while read -r comp; do
-        if [[ "$comp" == *$tab* ]]; then
-            # Split completion and description
-            local value=\${comp%%$tab*}
-            local desc=\${comp#*$tab}
-            completions+=("$value")
-        else
-            completions+=("$comp")
-        fi
-    done <<< "$out"
-    
-    # Return completions
-    COMPREPLY=( $(compgen -W "\${completions[*]}" -- "$cur") )
-}
-
-# Register completion function
-complete -F __${r}_complete ${t}
-`;
-}
-function r$1(t, n) {
-	let r = t.replace(/[-:]/g, `_`), i = a$1.ShellCompDirectiveError, a = a$1.ShellCompDirectiveNoSpace, o = a$1.ShellCompDirectiveNoFileComp, s = a$1.ShellCompDirectiveFilterFileExt, c = a$1.ShellCompDirectiveFilterDirs;
-	return `# fish completion for ${t} -*- shell-script -*-
-
-function __${r}_debug
-    set -l file "$BASH_COMP_DEBUG_FILE"
-    if test -n "$file"
-        echo "$argv" >> $file
-    end
-end
-
-function __${r}_perform_completion
-    __${r}_debug "Starting __${r}_perform_completion"
-
-    # Extract all args except the last one
-    set -l args (commandline -opc)
-    # Extract the token currently being completed (may be empty on a trailing space)
-    set -l lastArg (commandline -ct)
-
-    __${r}_debug "args: $args"
-    __${r}_debug "last arg: $lastArg"
-
-    # Pass each arg as its own token (no string join/eval, which would collapse multi-segment paths); quote "$lastArg" so an empty trailing token is still sent.
-    __${r}_debug "Calling ${n} complete -- $args[2..-1] $lastArg"
-    set -l results (${n} complete -- $args[2..-1] "$lastArg" 2> /dev/null)
-
-    # Some programs may output extra empty lines after the directive.
-    # Let's ignore them or else it will break completion.
-    # Ref: https://github.com/spf13/cobra/issues/1279
-    for line in $results[-1..1]
-        if test (string trim -- $line) = ""
-            # Found an empty line, remove it
-            set results $results[1..-2]
-        else
-            # Found non-empty line, we have our proper output
-            break
-        end
-    end
-
-    set -l comps $results[1..-2]
-    set -l directiveLine $results[-1]
-
-    # For Fish, when completing a flag with an = (e.g., <program> -n=<TAB>)
-    # completions must be prefixed with the flag
-    set -l flagPrefix (string match -r -- '-.*=' "$lastArg")
-
-    __${r}_debug "Comps: $comps"
-    __${r}_debug "DirectiveLine: $directiveLine"
-    __${r}_debug "flagPrefix: $flagPrefix"
-
-    for comp in $comps
-        printf "%s%s\\n" "$flagPrefix" "$comp"
-    end
-
-    printf "%s\\n" "$directiveLine"
-end
-
-# This function limits calls to __${r}_perform_completion, by caching the result
-function __${r}_perform_completion_once
-    __${r}_debug "Starting __${r}_perform_completion_once"
-
-    if test -n "$__${r}_perform_completion_once_result"
-        __${r}_debug "Seems like a valid result already exists, skipping __${r}_perform_completion"
-        return 0
-    end
-
-    set --global __${r}_perform_completion_once_result (__${r}_perform_completion)
-    if test -z "$__${r}_perform_completion_once_result"
-        __${r}_debug "No completions, probably due to a failure"
-        return 1
-    end
-
-    __${r}_debug "Performed completions and set __${r}_perform_completion_once_result"
-    return 0
-end
-
-# This function is used to clear the cached result after completions are run
-function __${r}_clear_perform_completion_once_result
-    __${r}_debug ""
-    __${r}_debug "========= clearing previously set __${r}_perform_completion_once_result variable =========="
-    set --erase __${r}_perform_completion_once_result
-    __${r}_debug "Successfully erased the variable __${r}_perform_completion_once_result"
-end
-
-function __${r}_requires_order_preservation
-    __${r}_debug ""
-    __${r}_debug "========= checking if order preservation is required =========="
-
-    __${r}_perform_completion_once
-    if test -z "$__${r}_perform_completion_once_result"
-        __${r}_debug "Error determining if order preservation is required"
-        return 1
-    end
-
-    set -l directive (string sub --start 2 $__${r}_perform_completion_once_result[-1])
-    __${r}_debug "Directive is: $directive"
-
-    set -l shellCompDirectiveKeepOrder ${a$1.ShellCompDirectiveKeepOrder}
-    set -l keeporder (math (math --scale 0 $directive / $shellCompDirectiveKeepOrder) % 2)
-    __${r}_debug "Keeporder is: $keeporder"
-
-    if test $keeporder -ne 0
-        __${r}_debug "This does require order preservation"
-        return 0
-    end
-
-    __${r}_debug "This doesn't require order preservation"
-    return 1
-end
-
-# This function does two things:
-# - Obtain the completions and store them in the global __${r}_comp_results
-# - Return false if file completion should be performed
-function __${r}_prepare_completions
-    __${r}_debug ""
-    __${r}_debug "========= starting completion logic =========="
-
-    # Start fresh
-    set --erase __${r}_comp_results
-
-    __${r}_perform_completion_once
-    __${r}_debug "Completion results: $__${r}_perform_completion_once_result"
-
-    if test -z "$__${r}_perform_completion_once_result"
-        __${r}_debug "No completion, probably due to a failure"
-        # Might as well do file completion, in case it helps
-        return 1
-    end
-
-    set -l directive (string sub --start 2 $__${r}_perform_completion_once_result[-1])
-    set --global __${r}_comp_results $__${r}_perform_completion_once_result[1..-2]
-
-    __${r}_debug "Completions are: $__${r}_comp_results"
-    __${r}_debug "Directive is: $directive"
-
-    set -l shellCompDirectiveError ${i}
-    set -l shellCompDirectiveNoSpace ${a}
-    set -l shellCompDirectiveNoFileComp ${o}
-    set -l shellCompDirectiveFilterFileExt ${s}
-    set -l shellCompDirectiveFilterDirs ${c}
-
-    if test -z "$directive"
-        set directive 0
-    end
-
-    set -l compErr (math (math --scale 0 $directive / $shellCompDirectiveError) % 2)
-    if test $compErr -eq 1
-        __${r}_debug "Received error directive: aborting."
-        # Might as well do file completion, in case it helps
-        return 1
-    end
-
-    set -l filefilter (math (math --scale 0 $directive / $shellCompDirectiveFilterFileExt) % 2)
-    set -l dirfilter (math (math --scale 0 $directive / $shellCompDirectiveFilterDirs) % 2)
-    if test $filefilter -eq 1; or test $dirfilter -eq 1
-        __${r}_debug "File extension filtering or directory filtering not supported"
-        # Do full file completion instead
-        return 1
-    end
-
-    set -l nospace (math (math --scale 0 $directive / $shellCompDirectiveNoSpace) % 2)
-    set -l nofiles (math (math --scale 0 $directive / $shellCompDirectiveNoFileComp) % 2)
-
-    __${r}_debug "nospace: $nospace, nofiles: $nofiles"
-
-    # If we want to prevent a space, or if file completion is NOT disabled,
-    # we need to count the number of valid completions.
-    # To do so, we will filter on prefix as the completions we have received
-    # may not already be filtered so as to allow fish to match on different
-    # criteria than the prefix.
-    if test $nospace -ne 0; or test $nofiles -eq 0
-        set -l prefix (commandline -t | string escape --style=regex)
-        __${r}_debug "prefix: $prefix"
-
-        set -l completions (string match -r -- "^$prefix.*" $__${r}_comp_results)
-        set --global __${r}_comp_results $completions
-        __${r}_debug "Filtered completions are: $__${r}_comp_results"
-
-        # Important not to quote the variable for count to work
-        set -l numComps (count $__${r}_comp_results)
-        __${r}_debug "numComps: $numComps"
-
-        if test $numComps -eq 1; and test $nospace -ne 0
-            # We must first split on \\t to get rid of the descriptions to be
-            # able to check what the actual completion will be.
-            # We don't need descriptions anyway since there is only a single
-            # real completion which the shell will expand immediately.
-            set -l split (string split --max 1 "\\t" $__${r}_comp_results[1])
-
-            # Fish won't add a space if the completion ends with any
-            # of the following characters: @=/:.,
-            set -l lastChar (string sub -s -1 -- $split)
-            if not string match -r -q "[@=/:.,]" -- "$lastChar"
-                # In other cases, to support the "nospace" directive we trick the shell
-                # by outputting an extra, longer completion.
-                __${r}_debug "Adding second completion to perform nospace directive"
-                set --global __${r}_comp_results $split[1] $split[1].
-                __${r}_debug "Completions are now: $__${r}_comp_results"
-            end
-        end
-
-        if test $numComps -eq 0; and test $nofiles -eq 0
-            # To be consistent with bash and zsh, we only trigger file
-            # completion when there are no other completions
-            __${r}_debug "Requesting file completion"
-            return 1
-        end
-    end
-
-    return 0
-end
-
-# Since Fish completions are only loaded once the user triggers them, we trigger them ourselves
-# so we can properly delete any completions provided by another script.
-# Only do this if the program can be found, or else fish may print some errors; besides,
-# the existing completions will only be loaded if the program can be found.
-if type -q "${t}"
-    # The space after the program name is essential to trigger completion for the program
-    # and not completion of the program name itself.
-    # Also, we use '> /dev/null 2>&1' since '&>' is not supported in older versions of fish.
-    complete --do-complete "${t} " > /dev/null 2>&1
-end
-
-# Remove any pre-existing completions for the program since we will be handling all of them.
-complete -c ${t} -e
-
-# This will get called after the two calls below and clear the cached result
-complete -c ${t} -n '__${r}_clear_perform_completion_once_result'
-# The call to __${r}_prepare_completions will setup __${r}_comp_results
-# which provides the program's completion choices.
-# If this doesn't require order preservation, we don't use the -k flag
-complete -c ${t} -n 'not __${r}_requires_order_preservation && __${r}_prepare_completions' -f -a '$__${r}_comp_results'
-# Otherwise we use the -k flag
-complete -k -c ${t} -n '__${r}_requires_order_preservation && __${r}_prepare_completions' -f -a '$__${r}_comp_results'
-`;
-}
-function i$1(t, n) {
-	let r = t.replace(/[-:]/g, `_`);
-	return `# powershell completion for ${t} -*- shell-script -*-
-
-  [Console]::OutputEncoding = [System.Text.Encoding]::UTF8
-    function __${t}_debug {
-        if ($env:BASH_COMP_DEBUG_FILE) {
-            "$args" | Out-File -Append -FilePath "$env:BASH_COMP_DEBUG_FILE"
-        }
-    }
-
-    filter __${t}_escapeStringWithSpecialChars {
-        $_ -replace '\\s|#|@|\\$|;|,|''|\\{|\\}|\\(|\\)|"|\\||<|>|&','\`$&'
-    }
-
-[scriptblock]$__${r}CompleterBlock = {
-    param(
-            $WordToComplete,
-            $CommandAst,
-            $CursorPosition
-        )
-
-    # Get the current command line and convert into a string
-    $Command = $CommandAst.CommandElements
-    $Command = "$Command"
-
-    __${t}_debug ""
-    __${t}_debug "========= starting completion logic =========="
-    __${t}_debug "WordToComplete: $WordToComplete Command: $Command CursorPosition: $CursorPosition"
-
-    # The user could have moved the cursor backwards on the command-line.
-    # We need to trigger completion from the $CursorPosition location, so we need
-    # to truncate the command-line ($Command) up to the $CursorPosition location.
-    # Make sure the $Command is longer then the $CursorPosition before we truncate.
-    # This happens because the $Command does not include the last space.
-    if ($Command.Length -gt $CursorPosition) {
-        $Command = $Command.Substring(0, $CursorPosition)
-    }
-    __${t}_debug "Truncated command: $Command"
-
-    $ShellCompDirectiveError=${a$1.ShellCompDirectiveError}
-    $ShellCompDirectiveNoSpace=${a$1.ShellCompDirectiveNoSpace}
-    $ShellCompDirectiveNoFileComp=${a$1.ShellCompDirectiveNoFileComp}
-    $ShellCompDirectiveFilterFileExt=${a$1.ShellCompDirectiveFilterFileExt}
-    $ShellCompDirectiveFilterDirs=${a$1.ShellCompDirectiveFilterDirs}
-    $ShellCompDirectiveKeepOrder=${a$1.ShellCompDirectiveKeepOrder}
-
-    # Prepare the command to request completions for the program.
-    # Split the command at the first space to separate the program and arguments.
-    $Program, $Arguments = $Command.Split(" ", 2)
-
-    $QuotedArgs = ($Arguments -split ' ' | ForEach-Object { "'" + ($_ -replace "'", "''") + "'" }) -join ' '
-    __${t}_debug "QuotedArgs: $QuotedArgs"
-
-    $RequestComp = "& ${n} complete '--' $QuotedArgs"
-    __${t}_debug "RequestComp: $RequestComp"
-
-    # we cannot use $WordToComplete because it
-    # has the wrong values if the cursor was moved
-    # so use the last argument
-    if ($WordToComplete -ne "" ) {
-        $WordToComplete = $Arguments.Split(" ")[-1]
-    }
-    __${t}_debug "New WordToComplete: $WordToComplete"
-
-
-    # Check for flag with equal sign
-    $IsEqualFlag = ($WordToComplete -Like "--*=*" )
-    if ( $IsEqualFlag ) {
-        __${t}_debug "Completing equal sign flag"
-        # Remove the flag part
-        $Flag, $WordToComplete = $WordToComplete.Split("=", 2)
-    }
-    $HasTrailingEmptyArg = $QuotedArgs -match "(^| )''$"
-    __${t}_debug "HasTrailingEmptyArg: $HasTrailingEmptyArg"
-    
-    if ( $WordToComplete -eq "" -And ( -Not $IsEqualFlag ) -And ( -Not $HasTrailingEmptyArg )) {
-        # If the last parameter is complete (there is a space following it)
-        # We add an extra empty parameter so we can indicate this to the go method.
-        __${t}_debug "Adding extra empty parameter"
-        # PowerShell 7.2+ changed the way how the arguments are passed to executables,
-        # so for pre-7.2 or when Legacy argument passing is enabled we need to use
-        if ($PSVersionTable.PsVersion -lt [version]'7.2.0' -or
-            ($PSVersionTable.PsVersion -lt [version]'7.3.0' -and -not [ExperimentalFeature]::IsEnabled("PSNativeCommandArgumentPassing")) -or
-            (($PSVersionTable.PsVersion -ge [version]'7.3.0' -or [ExperimentalFeature]::IsEnabled("PSNativeCommandArgumentPassing")) -and
-              $PSNativeCommandArgumentPassing -eq 'Legacy')) {
-             $RequestComp="$RequestComp" + ' \`"\`"'
-        } else {
-             $RequestComp = "$RequestComp" + ' ""'
-        }
-    }
-
-    __${t}_debug "Calling $RequestComp"
-    # First disable ActiveHelp which is not supported for Powershell
-    $env:ActiveHelp = 0
-
-    # call the command store the output in $out and redirect stderr and stdout to null
-    # $Out is an array contains each line per element
-    Invoke-Expression -OutVariable out "$RequestComp" 2>&1 | Out-Null
-
-    # get directive from last line
-    [int]$Directive = $Out[-1].TrimStart(':')
-    if ($Directive -eq "") {
-        # There is no directive specified
-        $Directive = 0
-    }
-    __${t}_debug "The completion directive is: $Directive"
-
-    # remove directive (last element) from out
-    $Out = $Out | Where-Object { $_ -ne $Out[-1] }
-    __${t}_debug "The completions are: $Out"
-
-    if (($Directive -band $ShellCompDirectiveError) -ne 0 ) {
-        # Error code.  No completion.
-        __${t}_debug "Received error from custom completion go code"
-        return
-    }
-
-    $Longest = 0
-    [Array]$Values = $Out | ForEach-Object {
-        # Split the output in name and description
-        $Name, $Description = $_.Split("\`t", 2)
-        __${t}_debug "Name: $Name Description: $Description"
-
-        # Look for the longest completion so that we can format things nicely
-        if ($Longest -lt $Name.Length) {
-            $Longest = $Name.Length
-        }
-
-        # Set the description to a one space string if there is none set.
-        # This is needed because the CompletionResult does not accept an empty string as argument
-        if (-Not $Description) {
-            $Description = " "
-        }
-        @{ Name = "$Name"; Description = "$Description" }
-    }
-
-
-    $Space = " "
-    if (($Directive -band $ShellCompDirectiveNoSpace) -ne 0 ) {
-        # remove the space here
-        __${t}_debug "ShellCompDirectiveNoSpace is called"
-        $Space = ""
-    }
-
-    if ((($Directive -band $ShellCompDirectiveFilterFileExt) -ne 0 ) -or
-       (($Directive -band $ShellCompDirectiveFilterDirs) -ne 0 ))  {
-        __${t}_debug "ShellCompDirectiveFilterFileExt ShellCompDirectiveFilterDirs are not supported"
-
-        # return here to prevent the completion of the extensions
-        return
-    }
-
-    $Values = $Values | Where-Object {
-        # filter the result
-        $_.Name -like "$WordToComplete*"
-
-        # Join the flag back if we have an equal sign flag
-        if ( $IsEqualFlag ) {
-            __${t}_debug "Join the equal sign flag back to the completion value"
-            $_.Name = $Flag + "=" + $_.Name
-        }
-    }
-
-    # we sort the values in ascending order by name if keep order isn't passed
-    if (($Directive -band $ShellCompDirectiveKeepOrder) -eq 0 ) {
-        $Values = $Values | Sort-Object -Property Name
-    }
-
-    if (($Directive -band $ShellCompDirectiveNoFileComp) -ne 0 ) {
-        __${t}_debug "ShellCompDirectiveNoFileComp is called"
-
-        if ($Values.Length -eq 0) {
-            # Just print an empty string here so the
-            # shell does not start to complete paths.
-            # We cannot use CompletionResult here because
-            # it does not accept an empty string as argument.
-            ""
-            return
-        }
-    }
-
-    # Get the current mode
-    $Mode = (Get-PSReadLineKeyHandler | Where-Object { $_.Key -eq "Tab" }).Function
-    __${t}_debug "Mode: $Mode"
-
-    $Values | ForEach-Object {
-
-        # store temporary because switch will overwrite $_
-        $comp = $_
-
-        # PowerShell supports three different completion modes
-        # - TabCompleteNext (default windows style - on each key press the next option is displayed)
-        # - Complete (works like bash)
-        # - MenuComplete (works like zsh)
-        # You set the mode with Set-PSReadLineKeyHandler -Key Tab -Function <mode>
-
-        # CompletionResult Arguments:
-        # 1) CompletionText text to be used as the auto completion result
-        # 2) ListItemText   text to be displayed in the suggestion list
-        # 3) ResultType     type of completion result
-        # 4) ToolTip        text for the tooltip with details about the object
-
-        switch ($Mode) {
-
-            # bash like
-            "Complete" {
-
-                if ($Values.Length -eq 1) {
-                    __${t}_debug "Only one completion left"
-
-                    # insert space after value
-                    [System.Management.Automation.CompletionResult]::new($($comp.Name | __${t}_escapeStringWithSpecialChars) + $Space, "$($comp.Name)", 'ParameterValue', "$($comp.Description)")
-
-                } else {
-                    # Add the proper number of spaces to align the descriptions
-                    while($comp.Name.Length -lt $Longest) {
-                        $comp.Name = $comp.Name + " "
-                    }
-
-                    # Check for empty description and only add parentheses if needed
-                    if ($($comp.Description) -eq " " ) {
-                        $Description = ""
-                    } else {
-                        $Description = "  ($($comp.Description))"
-                    }
-
-                    [System.Management.Automation.CompletionResult]::new("$($comp.Name)$Description", "$($comp.Name)$Description", 'ParameterValue', "$($comp.Description)")
-                }
-             }
-
-            # zsh like
-            "MenuComplete" {
-                # insert space after value
-                # MenuComplete will automatically show the ToolTip of
-                # the highlighted value at the bottom of the suggestions.
-                [System.Management.Automation.CompletionResult]::new($($comp.Name | __${t}_escapeStringWithSpecialChars) + $Space, "$($comp.Name)", 'ParameterValue', "$($comp.Description)")
-            }
-
-            # TabCompleteNext and in case we get something unknown
-            Default {
-                # Like MenuComplete but we don't want to add a space here because
-                # the user need to press space anyway to get the completion.
-                # Description will not be shown because that's not possible with TabCompleteNext
-                [System.Management.Automation.CompletionResult]::new($($comp.Name | __${t}_escapeStringWithSpecialChars), "$($comp.Name)", 'ParameterValue', "$($comp.Description)")
-            }
-        }
-
-    }
-}
-
-Register-ArgumentCompleter -CommandName '${t}' -ScriptBlock $__${r}CompleterBlock
-`;
-}
-// node_modules/@bomb.sh/tab/dist/commander.mjs
-function t(t, n) {
-	let i = t.name(), o = n?.completionCommandName ?? `complete`, s = t.createCommand(o).description(`Generate shell completion scripts`).addArgument(t.createArgument(`<shell>`, `Shell type for completion script`).choices([
-		`zsh`,
-		`bash`,
-		`fish`,
-		`powershell`
-	])).action((t) => {
-		u.setup(i, i, t);
-	});
-	s.copyInheritedSettings(t);
-	let c = t.createCommand(`complete`).description(`Generate completion suggestions`).usage(`-- [args...]`).argument(`[args...]`).action((n) => {
-		if (o !== `complete`) {
-			let e = t.rawArgs;
-			n.length === 1 && !e.includes(`--`) && t.error(`error: completion requests are called like \`complete -- [args]\`.\n(Did you mean \`${o} ${n[0]}\` to generate shell script?)`);
-		}
-		u.parse(n);
-	});
-	return c.copyInheritedSettings(t), o === `complete` ? t.command(`complete`).description(`Generate shell completion scripts`).argument(`[shell]`, `shell type (choices: "zsh", "bash", "fish", "powershell")`).allowExcessArguments().action((e, n, r) => {
-		let i = t.rawArgs, a = i.indexOf(`complete`), o = i.indexOf(`--`);
-		a !== -1 && o !== -1 && o === a + 1 ? c.parse([`--`, ...r.args], { from: `user` }) : s.parse(r.args, { from: `user` });
-	}) : (t.addCommand(s), t.addCommand(c, { hidden: !0 })), r(t), a(t), u;
-}
-function n(e, t) {
-	let n = t.createHelp().visibleOptions(t);
-	for (let t of n) {
-		let n = t.short?.slice(1);
-		n && n[0] === `-` && (n = void 0);
-		let r = t.long?.slice(2);
-		if (r) {
-			let i = t.required || t.optional, a = t.argChoices ?? [], o;
-			i && a.length > 0 ? o = (e) => {
-				for (let t of a) e(t, ``);
-			} : i && (o = () => {}), o ? e.option(r, t.description, o, n) : e.option(r, t.description, n);
-		}
-	}
-}
-function r(t) {
-	n(u, t), i(u, t);
-}
-function i(e, t) {
-	for (let n of t.registeredArguments) {
-		let t = n.argChoices;
-		t?.length ? e.argument(n.name(), (e) => {
-			for (let n of t) e(n, ``);
-		}, n.variadic) : e.argument(n.name(), void 0, n.variadic);
-	}
-}
-function a(t) {
-	let r = /* @__PURE__ */ new Map();
-	o(t, ``, r);
-	for (let [t, a] of r.entries()) {
-		if (t === ``) continue;
-		let r = u.command(t, a.description() || ``);
-		n(r, a), i(r, a);
-	}
-}
-function o(e, t, n) {
-	n.set(t, e);
-	let r = e.createHelp().visibleCommands(e);
-	for (let e of r) o(e, t ? `${t} ${e.name()}` : e.name(), n);
-}
-// src/cli/program.ts
-/** The command line's grammar, made from the table of inputs: commands, flags, help with examples, completion. */
-const commands$1 = {
-	run: {
-		about: "Build a minimal Linux, boot it, and say whether a shell came up.",
-		examples: [
-			"bootgate run",
-			"bootgate run --kernel ./linux --kernel-fragments CONFIG_EXT4_FS=y",
-			"bootgate run --profile tutorial --boot bios --json | jq .outcome"
-		]
-	},
-	build: {
-		about: "Build kernel, BusyBox, initramfs and boot.img; boot nothing.",
-		examples: ["bootgate build --overlay ./rootfs --image-size 32M", "bootgate build --compression xz --out images"]
-	},
-	boot: {
-		about: "Boot a kernel and initramfs, or a disk image, made here or elsewhere, and judge it.",
-		examples: ["bootgate boot --disk out/boot.img", "bootgate boot --kernel-image bzImage --initramfs initramfs.cpio.gz --append quiet"]
-	},
-	shell: {
-		about: "Boot the same machine with this terminal attached to the guest's console.",
-		examples: ["bootgate shell --disk out/boot.img", "bootgate shell --qemu-args \"-s -S\""]
-	}
-};
-/** The whole program; parse it with `parseAsync`. */
-function createProgram(version, actions) {
-	const program = new Command("bootgate").description("Does this Linux still boot?").version(version, "-V, --version").showSuggestionAfterError(true).helpCommand(false).addHelpText("after", "\nExit codes: 0 passed, 1 failed, 2 wrong request, 3 broken world (network, disk, missing program), 130 cancelled.\n`bootgate COMMAND --help` shows a command's flags. NO_COLOR is honoured.\nCompletion: source <(bootgate complete bash), or zsh, fish, powershell.");
-	for (const [name, entry] of Object.entries(commands$1)) {
-		const command = program.command(name).description(entry.about).allowExcessArguments(false);
-		for (const option of optionsOf(name)) command.addOption(option);
-		addJson(command).addHelpText("after", examples(entry.examples));
-		command.action((options) => {
-			const { json, ...written } = options;
-			return actions.withSpec(name, kebabKeys(written), json === true);
-		});
-	}
-	addJson(program.command("doctor")).description("Say what this machine lacks and the one command that installs it; the accelerators' real state.").addHelpText("after", examples(["bootgate doctor"])).action((options) => actions.doctor(options.json === true));
-	const cache = program.command("cache").description("The local store: list it, check it, shrink it.");
-	for (const [verb, about] of Object.entries({
-		ls: "List what is stored.",
-		verify: "Hash every file again; exit 3 when one is damaged.",
-		prune: "Remove what was used longest ago, and abandoned work."
-	})) {
-		const command = addJson(cache.command(verb)).description(about);
-		if (verb === "prune") command.option("--keep <size>", "how much to keep", "0");
-		command.action((options) => actions.cache(verb, options.keep ?? "0", options.json === true));
-	}
-	addCompletion(program);
-	return program;
-}
-function optionsOf(command) {
-	return Object.entries(inputs).filter(([, input]) => input.commands.includes(command)).map(([name, input]) => {
-		const shown = input.defaultShown ?? input.default;
-		const about = `${input.about} ${shown ? `(default: ${shown})` : ""}`.trim();
-		const isFlag = input.value === "bool";
-		const option = new Option(`--${name} ${isFlag ? "[true|false]" : `<${input.value}>`}`, about.replaceAll("`", ""));
-		if (isFlag) option.preset("true");
-		if (input.many) option.argParser((value, before) => [...before ?? [], value]);
-		return option;
-	});
-}
-function addJson(command) {
-	return command.option("--json", "The result as JSON on stdout; everything human on stderr.");
-}
-function examples(lines) {
-	return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`;
-}
-/** commander gives `kernelConfig`; the table, and every message, says `kernel-config`. */
-function kebabKeys(options) {
-	return Object.fromEntries(Object.entries(options).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]));
-}
-/** Values that a table knows (profiles, accelerators) are offered after their flag. */
-function addCompletion(program) {
-	const completion = t(program);
-	for (const command of completion.commands.values()) for (const [name, option] of command.options) {
-		const forms = inputs[name]?.forms ?? "";
-		const values = /^(`[\w.-]+`(, )?)+$/.test(forms) ? [...forms.matchAll(/`([^`]+)`/g)].map((match) => match[1]) : [];
-		if (values.length === 0) continue;
-		option.handler = (complete) => {
-			for (const value of values) if (value) complete(value, "");
-		};
-	}
-}
-// src/cli/progress.ts
-/** What a person sees of running stages: state in, lines out. Pure, so that tests compare lines. */
-const plain = (_, text) => text;
-const coloured = (style, text) => styleText(style, text, { validateStream: false });
-const spinner = [
-	"⠋",
-	"⠙",
-	"⠹",
-	"⠸",
-	"⠼",
-	"⠴",
-	"⠦",
-	"⠧",
-	"⠇",
-	"⠏"
-];
-const barWidth = 24;
-/** "48 s", "3 min 05 s". */
-function duration(ms) {
-	const seconds = ms / 1e3;
-	if (seconds < 10) return `${seconds.toFixed(1)} s`;
-	if (seconds < 60) return `${Math.round(seconds)} s`;
-	return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
-}
-/** The lines of all running stages, cut to the terminal's width. */
-function renderRunning(stages, now, columns, paint) {
-	return stages.map((stage) => {
-		const elapsed = now - stage.startedAt;
-		const head = `${spinner[Math.floor(now / 100) % spinner.length] ?? ""} ${stage.name.padEnd(16)} ${duration(elapsed).padStart(11)}`;
-		const tail = [
-			bar(stage),
-			timeLeft(stage, elapsed),
-			stage.note ?? ""
-		].filter(Boolean).join("  ");
-		return `${paint("cyan", head)}  ${tail.slice(0, Math.max(0, columns - head.length - 3))}`;
-	});
-}
-function fraction({ done, total }) {
-	return done === void 0 || !total ? void 0 : Math.min(done / total, .99);
-}
-function bar(stage) {
-	const part = fraction(stage);
-	if (part === void 0) return "";
-	const full = Math.round(part * barWidth);
-	return `${"█".repeat(full)}${"░".repeat(barWidth - full)} ${String(Math.floor(part * 100)).padStart(2)} %`;
-}
-/** An estimate by the pace so far; nothing until there is a pace. */
-function timeLeft(stage, elapsed) {
-	const part = fraction(stage);
-	if (part === void 0 || part < .02 || elapsed < 2e3) return "";
-	return `${duration(elapsed * (1 - part) / part)} left`;
-}
 // node_modules/environment/index.js
 const isBrowser = globalThis.window?.document !== void 0;
 globalThis.process?.versions?.node;
@@ -6958,6 +5724,63 @@ function createLogUpdate(stream, { showCursor = false, defaultWidth, defaultHeig
 }
 createLogUpdate(process$2.stdout);
 createLogUpdate(process$2.stderr);
+// src/cli/progress.ts
+/** What a person sees of running stages: state in, lines out. Pure, so that tests compare lines. */
+const plain = (_, text) => text;
+const coloured = (style, text) => styleText(style, text, { validateStream: false });
+/** True when this stream may be coloured (https://no-color.org). */
+function mayColour(stream, environment) {
+	if (environment.NO_COLOR) return false;
+	return Boolean(environment.FORCE_COLOR) || stream.isTTY === true && environment.TERM !== "dumb";
+}
+const spinner = [
+	"⠋",
+	"⠙",
+	"⠹",
+	"⠸",
+	"⠼",
+	"⠴",
+	"⠦",
+	"⠧",
+	"⠇",
+	"⠏"
+];
+const barWidth = 24;
+/** "48 s", "3 min 05 s". */
+function duration(ms) {
+	const seconds = ms / 1e3;
+	if (seconds < 10) return `${seconds.toFixed(1)} s`;
+	if (seconds < 60) return `${Math.round(seconds)} s`;
+	return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+}
+/** The lines of all running stages, cut to the terminal's width. */
+function renderRunning(stages, now, columns, paint) {
+	return stages.map((stage) => {
+		const elapsed = now - stage.startedAt;
+		const head = `${spinner[Math.floor(now / 100) % spinner.length] ?? ""} ${stage.name.padEnd(16)} ${duration(elapsed).padStart(11)}`;
+		const tail = [
+			bar(stage),
+			timeLeft(stage, elapsed),
+			stage.note ?? ""
+		].filter(Boolean).join("  ");
+		return `${paint("cyan", head)}  ${tail.slice(0, Math.max(0, columns - head.length - 3))}`;
+	});
+}
+function fraction({ done, total }) {
+	return done === void 0 || !total ? void 0 : Math.min(done / total, .99);
+}
+function bar(stage) {
+	const part = fraction(stage);
+	if (part === void 0) return "";
+	const full = Math.round(part * barWidth);
+	return `${"█".repeat(full)}${"░".repeat(barWidth - full)} ${String(Math.floor(part * 100)).padStart(2)} %`;
+}
+/** An estimate by the pace so far; nothing until there is a pace. */
+function timeLeft(stage, elapsed) {
+	const part = fraction(stage);
+	if (part === void 0 || part < .02 || elapsed < 2e3) return "";
+	return `${duration(elapsed * (1 - part) / part)} left`;
+}
 // src/cli/logger.ts
 /**
 * The terminal's loggers, all on stderr: one with live progress for a person at a terminal, one that is quiet for a
@@ -7041,67 +5864,1186 @@ function liveDisplay(stream, running, now, paint) {
 		}
 	};
 }
-// src/cli/surroundings.ts
-/**
-* The terminal's surroundings, made into values: this is the one place behind the terminal's door that reads the
-* environment, the clock and the streams.
-*/
-const proxyNames = [
-	"http_proxy",
-	"https_proxy",
-	"no_proxy"
-];
-/** The cache's folder by the XDG base directory specification. */
-function cacheFolder(environment) {
-	const base = environment.XDG_CACHE_HOME;
-	return join(base?.startsWith("/") ? base : join(homedir(), ".cache"), "bootgate");
+// node_modules/@bomb.sh/tab/dist/index.mjs
+const a$1 = {
+	ShellCompDirectiveError: 1,
+	ShellCompDirectiveNoSpace: 2,
+	ShellCompDirectiveNoFileComp: 4,
+	ShellCompDirectiveFilterFileExt: 8,
+	ShellCompDirectiveFilterDirs: 16,
+	ShellCompDirectiveKeepOrder: 32,
+	shellCompDirectiveMaxValue: 64,
+	ShellCompDirectiveDefault: 0
+};
+var o$1 = class {
+	name;
+	variadic;
+	command;
+	handler;
+	constructor(e, t, n, r = !1) {
+		this.command = e, this.name = t, this.handler = n, this.variadic = r;
+	}
+};
+var s = class {
+	value;
+	description;
+	command;
+	handler;
+	alias;
+	isBoolean;
+	constructor(e, t, n, r, i, a) {
+		this.command = e, this.value = t, this.description = n, this.handler = r, this.alias = i, this.isBoolean = a;
+	}
+};
+var c = class {
+	value;
+	description;
+	options = /* @__PURE__ */ new Map();
+	arguments = /* @__PURE__ */ new Map();
+	parent;
+	constructor(e, t) {
+		this.value = e, this.description = t;
+	}
+	option(e, t, n, r) {
+		let i, a, o;
+		typeof n == `function` ? (i = n, a = r, o = !1) : typeof n == `string` ? (i = void 0, a = n, o = !0) : (i = void 0, a = void 0, o = !0);
+		let c = new s(this, e, t, i, a, o);
+		return this.options.set(e, c), this;
+	}
+	argument(e, t, n = !1) {
+		let r = new o$1(this, e, t, n);
+		return this.arguments.set(e, r), this;
+	}
+};
+var l = class extends c {
+	commands = /* @__PURE__ */ new Map();
+	completions = [];
+	directive = a$1.ShellCompDirectiveDefault;
+	constructor() {
+		super(``, ``);
+	}
+	command(e, t) {
+		let n = new c(e, t);
+		return this.commands.set(e, n), n;
+	}
+	stripOptions(e) {
+		let t = [], n = 0;
+		for (; n < e.length;) {
+			let r = e[n];
+			if (r.startsWith(`-`)) {
+				n++;
+				let t = !1, i = this.findOption(this, r);
+				if (i) t = i.isBoolean ?? !1;
+				else for (let [, e] of this.commands) {
+					let n = this.findOption(e, r);
+					if (n) {
+						t = n.isBoolean ?? !1;
+						break;
+					}
+				}
+				!t && n < e.length && !e[n].startsWith(`-`) && n++;
+			} else t.push(r), n++;
+		}
+		return t;
+	}
+	matchCommand(e) {
+		e = this.stripOptions(e);
+		let t = [], n = [], r = null;
+		for (let i = 0; i < e.length; i++) {
+			let a = e[i];
+			t.push(a);
+			let o = this.commands.get(t.join(` `));
+			if (o) r = o;
+			else {
+				n = e.slice(i, e.length);
+				break;
+			}
+		}
+		return [r || this, n];
+	}
+	shouldCompleteFlags(e, t) {
+		if (t.startsWith(`-`)) return !0;
+		if (e?.startsWith(`-`)) {
+			let t = this.findOption(this, e);
+			if (!t) {
+				for (let [, n] of this.commands) if (t = this.findOption(n, e), t) break;
+			}
+			return !(t && t.isBoolean);
+		}
+		return !1;
+	}
+	shouldCompleteCommands(e) {
+		return !e.startsWith(`-`);
+	}
+	handleFlagCompletion(e, t, n, r) {
+		let i;
+		if (n.includes(`=`)) {
+			let [e] = n.split(`=`);
+			i = e;
+		} else if (r?.startsWith(`-`)) {
+			let t = this.findOption(e, r);
+			t && !t.isBoolean && (i = r);
+		}
+		if (i) {
+			let t = this.findOption(e, i);
+			if (t?.handler) {
+				let n = [];
+				t.handler.call(t, (e, t) => n.push({
+					value: e,
+					description: t
+				}), e.options), this.completions = n;
+			}
+			return;
+		}
+		if (n.startsWith(`-`)) {
+			let t = n.startsWith(`-`) && !n.startsWith(`--`), r = n.replace(/^-+/, ``);
+			for (let [i, a] of e.options) t && a.alias && `-${a.alias}`.startsWith(n) ? this.completions.push({
+				value: `-${a.alias}`,
+				description: a.description
+			}) : !t && i.startsWith(r) && this.completions.push({
+				value: `--${i}`,
+				description: a.description
+			});
+		}
+	}
+	findOption(e, t) {
+		let n = e.options.get(t);
+		if (n || (n = e.options.get(t.replace(/^-+/, ``)), n)) return n;
+		for (let [n, r] of e.options) if (r.alias && `-${r.alias}` === t) return r;
+	}
+	handleCommandCompletion(e, t) {
+		let n = this.stripOptions(e);
+		for (let [e, r] of this.commands) {
+			if (e === ``) continue;
+			let i = e.split(` `);
+			i.slice(0, n.length).every((e, t) => e === n[t]) && i[n.length]?.startsWith(t) && this.completions.push({
+				value: i[n.length],
+				description: r.description
+			});
+		}
+	}
+	handlePositionalCompletion(e, t) {
+		let n = this.stripOptions(t), r = e.value.split(` `).length, i = Math.max(0, n.length - r), a = Array.from(e.arguments.entries());
+		if (a.length > 0) {
+			let t;
+			if (i < a.length) {
+				let [e, n] = a[i];
+				t = n;
+			} else {
+				let e = a[a.length - 1][1];
+				e.variadic && (t = e);
+			}
+			if (t && t.handler && typeof t.handler == `function`) {
+				let n = [];
+				t.handler.call(t, (e, t) => n.push({
+					value: e,
+					description: t
+				}), e.options), this.completions.push(...n);
+			}
+		}
+	}
+	complete(e) {
+		this.directive = a$1.ShellCompDirectiveNoFileComp;
+		let t = /* @__PURE__ */ new Set();
+		this.completions.filter((e) => t.has(e.value) ? !1 : (t.add(e.value), !0)).filter((t) => {
+			if (e.includes(`=`)) {
+				let [, n] = e.split(`=`);
+				return t.value.startsWith(n);
+			}
+			return t.value.startsWith(e);
+		}).forEach((e) => console.log(`${e.value}\t${e.description ?? ``}`)), console.log(`:${this.directive}`);
+	}
+	parse(e) {
+		this.completions = [];
+		let t = e[e.length - 1] === ``;
+		t && e.pop();
+		let n = e[e.length - 1] || ``, r = e.slice(0, -1);
+		t && (n !== `` && r.push(n), n = ``);
+		let [i] = this.matchCommand(r), a = r[r.length - 1];
+		this.shouldCompleteFlags(a, n) ? this.handleFlagCompletion(i, r, n, a) : (this.shouldCompleteCommands(n) && this.handleCommandCompletion(r, n), i && i.arguments.size > 0 && this.handlePositionalCompletion(i, r)), this.complete(n);
+	}
+	setup(a, o, s) {
+		switch (co(s === `zsh` || s === `bash` || s === `fish` || s === `powershell`, `Unsupported shell`), s) {
+			case `zsh`: {
+				let t = t$1(a, o);
+				console.log(t);
+				break;
+			}
+			case `bash`: {
+				let e = n$1(a, o);
+				console.log(e);
+				break;
+			}
+			case `fish`: {
+				let e = r$1(a, o);
+				console.log(e);
+				break;
+			}
+			case `powershell`: {
+				let e = i$1(a, o);
+				console.log(e);
+				break;
+			}
+		}
+	}
+};
+const u = new l();
+// node_modules/@bomb.sh/tab/dist/powershell-C1q3FW2e.mjs
+function t$1(t, n) {
+	return `#compdef ${t}
+compdef _${t} ${t}
+
+# zsh completion for ${t} -*- shell-script -*-
+
+__${t}_debug() {
+    local file="$BASH_COMP_DEBUG_FILE"
+    if [[ -n \${file} ]]; then
+        echo "$*" >> "\${file}"
+    fi
 }
-/** True when this stream may be coloured (https://no-color.org). */
-function mayColour(stream, environment) {
-	if (environment.NO_COLOR) return false;
-	return Boolean(environment.FORCE_COLOR) || stream.isTTY && environment.TERM !== "dumb";
+
+_${t}() {
+    local shellCompDirectiveError=${a$1.ShellCompDirectiveError}
+    local shellCompDirectiveNoSpace=${a$1.ShellCompDirectiveNoSpace}
+    local shellCompDirectiveNoFileComp=${a$1.ShellCompDirectiveNoFileComp}
+    local shellCompDirectiveFilterFileExt=${a$1.ShellCompDirectiveFilterFileExt}
+    local shellCompDirectiveFilterDirs=${a$1.ShellCompDirectiveFilterDirs}
+    local shellCompDirectiveKeepOrder=${a$1.ShellCompDirectiveKeepOrder}
+
+    local lastParam lastChar flagPrefix requestComp out directive comp lastComp noSpace keepOrder
+    local -a completions
+
+    __${t}_debug "\\n========= starting completion logic =========="
+    __${t}_debug "CURRENT: \${CURRENT}, words[*]: \${words[*]}"
+
+    # The user could have moved the cursor backwards on the command-line.
+    # We need to trigger completion from the $CURRENT location, so we need
+    # to truncate the command-line ($words) up to the $CURRENT location.
+    # (We cannot use $CURSOR as its value does not work when a command is an alias.)
+    words=( "\${=words[1,CURRENT]}" )
+    __${t}_debug "Truncated words[*]: \${words[*]},"
+
+    lastParam=\${words[-1]}
+    lastChar=\${lastParam[-1]}
+    __${t}_debug "lastParam: \${lastParam}, lastChar: \${lastChar}"
+
+    # For zsh, when completing a flag with an = (e.g., ${t} -n=<TAB>)
+    # completions must be prefixed with the flag
+    setopt local_options BASH_REMATCH
+    if [[ "\${lastParam}" =~ '-.*=' ]]; then
+        # We are dealing with a flag with an =
+        flagPrefix="-P \${BASH_REMATCH}"
+    fi
+
+    # Prepare the command to obtain completions, ensuring arguments are quoted for eval
+    local -a args_to_quote=("\${(@)words[2,-1]}")
+    if [ "\${lastChar}" = "" ] && [ "\${args_to_quote[-1]}" != "" ]; then
+        # If the last parameter is complete (there is a space following it)
+        # We add an extra empty parameter so we can indicate this to the go completion code.
+        __${t}_debug "Adding extra empty parameter"
+        args_to_quote+=("")
+    fi
+
+    # Use Zsh's (q) flag to quote each argument safely for eval
+    local quoted_args=("\${(@q)args_to_quote}")
+
+    # Join the main command and the quoted arguments into a single string for eval
+    requestComp="${n} complete -- \${quoted_args[*]}"
+
+    __${t}_debug "About to call: eval \${requestComp}"
+
+    # Use eval to handle any environment variables and such
+    out=$(eval \${requestComp} 2>/dev/null)
+    __${t}_debug "completion output: \${out}"
+
+    # Extract the directive integer following a : from the last line
+    local lastLine
+    while IFS='\n' read -r line; do
+        lastLine=\${line}
+    done < <(printf "%s\n" "\${out[@]}")
+    __${t}_debug "last line: \${lastLine}"
+
+    if [ "\${lastLine[1]}" = : ]; then
+        directive=\${lastLine[2,-1]}
+        # Remove the directive including the : and the newline
+        local suffix
+        (( suffix=\${#lastLine}+2))
+        out=\${out[1,-$suffix]}
+    else
+        # There is no directive specified.  Leave $out as is.
+        __${t}_debug "No directive found.  Setting to default"
+        directive=0
+    fi
+
+    __${t}_debug "directive: \${directive}"
+    __${t}_debug "completions: \${out}"
+    __${t}_debug "flagPrefix: \${flagPrefix}"
+
+    if [ $((directive & shellCompDirectiveError)) -ne 0 ]; then
+        __${t}_debug "Completion received error. Ignoring completions."
+        return
+    fi
+
+    local activeHelpMarker="%"
+    local endIndex=\${#activeHelpMarker}
+    local startIndex=$((\${#activeHelpMarker}+1))
+    local hasActiveHelp=0
+    while IFS='\n' read -r comp; do
+        # Check if this is an activeHelp statement (i.e., prefixed with $activeHelpMarker)
+        if [ "\${comp[1,$endIndex]}" = "$activeHelpMarker" ];then
+            __${t}_debug "ActiveHelp found: $comp"
+            comp="\${comp[$startIndex,-1]}"
+            if [ -n "$comp" ]; then
+                compadd -x "\${comp}"
+                __${t}_debug "ActiveHelp will need delimiter"
+                hasActiveHelp=1
+            fi
+            continue
+        fi
+
+        if [ -n "$comp" ]; then
+            # If requested, completions are returned with a description.
+            # The description is preceded by a TAB character.
+            # For zsh's _describe, we need to use a : instead of a TAB.
+            # We first need to escape any : as part of the completion itself.
+            comp=\${comp//:/\\:}
+
+            local tab="$(printf '\\t')"
+            comp=\${comp//$tab/:}
+
+            __${t}_debug "Adding completion: \${comp}"
+            completions+=\${comp}
+            lastComp=$comp
+        fi
+    done < <(printf "%s\n" "\${out[@]}")
+
+    # Add a delimiter after the activeHelp statements, but only if:
+    # - there are completions following the activeHelp statements, or
+    # - file completion will be performed (so there will be choices after the activeHelp)
+    if [ $hasActiveHelp -eq 1 ]; then
+        if [ \${#completions} -ne 0 ] || [ $((directive & shellCompDirectiveNoFileComp)) -eq 0 ]; then
+            __${t}_debug "Adding activeHelp delimiter"
+            compadd -x "--"
+            hasActiveHelp=0
+        fi
+    fi
+
+    if [ $((directive & shellCompDirectiveNoSpace)) -ne 0 ]; then
+        __${t}_debug "Activating nospace."
+        noSpace="-S ''"
+    fi
+
+    if [ $((directive & shellCompDirectiveKeepOrder)) -ne 0 ]; then
+        __${t}_debug "Activating keep order."
+        keepOrder="-V"
+    fi
+
+    if [ $((directive & shellCompDirectiveFilterFileExt)) -ne 0 ]; then
+        # File extension filtering
+        local filteringCmd
+        filteringCmd='_files'
+        for filter in \${completions[@]}; do
+            if [ \${filter[1]} != '*' ]; then
+                # zsh requires a glob pattern to do file filtering
+                filter="\\*.$filter"
+            fi
+            filteringCmd+=" -g $filter"
+        done
+        filteringCmd+=" \${flagPrefix}"
+
+        __${t}_debug "File filtering command: $filteringCmd"
+        _arguments '*:filename:'"$filteringCmd"
+    elif [ $((directive & shellCompDirectiveFilterDirs)) -ne 0 ]; then
+        # File completion for directories only
+        local subdir
+        subdir="\${completions[1]}"
+        if [ -n "$subdir" ]; then
+            __${t}_debug "Listing directories in $subdir"
+            pushd "\${subdir}" >/dev/null 2>&1
+        else
+            __${t}_debug "Listing directories in ."
+        fi
+
+        local result
+        _arguments '*:dirname:_files -/'" \${flagPrefix}"
+        result=$?
+        if [ -n "$subdir" ]; then
+            popd >/dev/null 2>&1
+        fi
+        return $result
+    else
+        __${t}_debug "Calling _describe"
+        if eval _describe $keepOrder "completions" completions -Q \${flagPrefix} \${noSpace}; then
+            __${t}_debug "_describe found some completions"
+
+            # Return the success of having called _describe
+            return 0
+        else
+            __${t}_debug "_describe did not find completions."
+            __${t}_debug "Checking if we should do file completion."
+            if [ $((directive & shellCompDirectiveNoFileComp)) -ne 0 ]; then
+                __${t}_debug "deactivating file completion"
+
+                # Return 0 to indicate completion is finished and prevent zsh from
+                # trying other completion algorithms (which could cause hanging).
+                # We use NoFileComp directive to explicitly disable file completion.
+                return 0
+            else
+                # Perform file completion
+                __${t}_debug "Activating file completion"
+
+                # We must return the result of this command, so it must be the
+                # last command, or else we must store its result to return it.
+                _arguments '*:filename:_files'" \${flagPrefix}"
+            fi
+        fi
+    fi
 }
-/** The logger of this terminal. */
-function createLogger() {
-	const paint = mayColour(process.stderr, process.env) ? coloured : plain;
-	return terminalLogger(process.stderr, monotonic, paint);
+
+# don't run the completion function when being sourced or eval-ed
+if [ "\${funcstack[1]}" = "_${t}" ]; then
+    _${t}
+fi
+`;
 }
-const monotonic = () => performance.now();
-/**
-* Makes the context of one command and removes its scratch folder afterwards.
-* @param out the out folder, as written
-*/
-async function withContext(options, work) {
-	const logger = createLogger();
-	const cache = cacheFolder(process.env);
-	const making = join(cache, "making");
-	await mkdir(making, { recursive: true });
-	await sweepAbandoned(making);
-	const temporary = join(making, `run.${process.pid}.${randomBytes(4).toString("hex")}`);
-	await mkdir(temporary);
-	const proxy = Object.fromEntries(proxyNames.flatMap((name) => {
-		const value = process.env[name] ?? process.env[name.toUpperCase()];
-		return value ? [[name, value]] : [];
-	}));
-	try {
-		return await work({
-			logger,
-			folders: {
-				cache,
-				temporary,
-				out: resolve(options.out)
-			},
-			store: localStore(cache, options.cache, (message) => logger.warning(message)),
-			run: createRunner(toolEnvironment(process.env), options.signal),
-			now: monotonic,
-			signal: options.signal,
-			proxy
+function n$1(t, n) {
+	let r = t.replace(/[-:]/g, `_`);
+	return `# bash completion for ${t}
+
+# Define shell completion directives
+readonly ShellCompDirectiveError=${a$1.ShellCompDirectiveError}
+readonly ShellCompDirectiveNoSpace=${a$1.ShellCompDirectiveNoSpace}
+readonly ShellCompDirectiveNoFileComp=${a$1.ShellCompDirectiveNoFileComp}
+readonly ShellCompDirectiveFilterFileExt=${a$1.ShellCompDirectiveFilterFileExt}
+readonly ShellCompDirectiveFilterDirs=${a$1.ShellCompDirectiveFilterDirs}
+readonly ShellCompDirectiveKeepOrder=${a$1.ShellCompDirectiveKeepOrder}
+
+# Function to debug completion
+__${r}_debug() {
+    if [[ -n \${BASH_COMP_DEBUG_FILE:-} ]]; then
+        echo "$*" >> "\${BASH_COMP_DEBUG_FILE}"
+    fi
+}
+
+# Function to handle completions
+__${r}_complete() {
+    local cur prev words cword
+    _get_comp_words_by_ref -n "=:" cur prev words cword
+
+    local requestComp out directive
+    
+    # Build the command to get completions
+    requestComp="${n} complete -- \${words[@]:1}"
+    
+    # Add an empty parameter if the last parameter is complete
+    if [[ -z "$cur" ]]; then
+        requestComp="$requestComp ''"
+    fi
+    
+    # Get completions from the program
+    out=$(eval "$requestComp" 2>/dev/null)
+    
+    # Extract directive if present
+    directive=0
+    if [[ "$out" == *:* ]]; then
+        directive=\${out##*:}
+        out=\${out%:*}
+    fi
+    
+    # Process completions based on directive
+    if [[ $((directive & $ShellCompDirectiveError)) -ne 0 ]]; then
+        # Error, no completion
+        return
+    fi
+    
+    # Apply directives
+    if [[ $((directive & $ShellCompDirectiveNoSpace)) -ne 0 ]]; then
+        compopt -o nospace
+    fi
+    if [[ $((directive & $ShellCompDirectiveKeepOrder)) -ne 0 ]]; then
+        compopt -o nosort
+    fi
+    if [[ $((directive & $ShellCompDirectiveNoFileComp)) -ne 0 ]]; then
+        compopt +o default
+    fi
+    
+    # Handle file extension filtering
+    if [[ $((directive & $ShellCompDirectiveFilterFileExt)) -ne 0 ]]; then
+        local filter=""
+        for ext in $out; do
+            filter="$filter|$ext"
+        done
+        filter="\\.($filter)"
+        compopt -o filenames
+        COMPREPLY=( $(compgen -f -X "!$filter" -- "$cur") )
+        return
+    fi
+    
+    # Handle directory filtering
+    if [[ $((directive & $ShellCompDirectiveFilterDirs)) -ne 0 ]]; then
+        compopt -o dirnames
+        COMPREPLY=( $(compgen -d -- "$cur") )
+        return
+    fi
+    
+    # Process completions
+    local IFS=$'\\n'
+    local tab=$(printf '\\t')
+    
+    # Parse completions with descriptions
+    local completions=()
+    while read -r comp; do
+        if [[ "$comp" == *$tab* ]]; then
+            # Split completion and description
+            local value=\${comp%%$tab*}
+            local desc=\${comp#*$tab}
+            completions+=("$value")
+        else
+            completions+=("$comp")
+        fi
+    done <<< "$out"
+    
+    # Return completions
+    COMPREPLY=( $(compgen -W "\${completions[*]}" -- "$cur") )
+}
+
+# Register completion function
+complete -F __${r}_complete ${t}
+`;
+}
+function r$1(t, n) {
+	let r = t.replace(/[-:]/g, `_`), i = a$1.ShellCompDirectiveError, a = a$1.ShellCompDirectiveNoSpace, o = a$1.ShellCompDirectiveNoFileComp, s = a$1.ShellCompDirectiveFilterFileExt, c = a$1.ShellCompDirectiveFilterDirs;
+	return `# fish completion for ${t} -*- shell-script -*-
+
+function __${r}_debug
+    set -l file "$BASH_COMP_DEBUG_FILE"
+    if test -n "$file"
+        echo "$argv" >> $file
+    end
+end
+
+function __${r}_perform_completion
+    __${r}_debug "Starting __${r}_perform_completion"
+
+    # Extract all args except the last one
+    set -l args (commandline -opc)
+    # Extract the token currently being completed (may be empty on a trailing space)
+    set -l lastArg (commandline -ct)
+
+    __${r}_debug "args: $args"
+    __${r}_debug "last arg: $lastArg"
+
+    # Pass each arg as its own token (no string join/eval, which would collapse multi-segment paths); quote "$lastArg" so an empty trailing token is still sent.
+    __${r}_debug "Calling ${n} complete -- $args[2..-1] $lastArg"
+    set -l results (${n} complete -- $args[2..-1] "$lastArg" 2> /dev/null)
+
+    # Some programs may output extra empty lines after the directive.
+    # Let's ignore them or else it will break completion.
+    # Ref: https://github.com/spf13/cobra/issues/1279
+    for line in $results[-1..1]
+        if test (string trim -- $line) = ""
+            # Found an empty line, remove it
+            set results $results[1..-2]
+        else
+            # Found non-empty line, we have our proper output
+            break
+        end
+    end
+
+    set -l comps $results[1..-2]
+    set -l directiveLine $results[-1]
+
+    # For Fish, when completing a flag with an = (e.g., <program> -n=<TAB>)
+    # completions must be prefixed with the flag
+    set -l flagPrefix (string match -r -- '-.*=' "$lastArg")
+
+    __${r}_debug "Comps: $comps"
+    __${r}_debug "DirectiveLine: $directiveLine"
+    __${r}_debug "flagPrefix: $flagPrefix"
+
+    for comp in $comps
+        printf "%s%s\\n" "$flagPrefix" "$comp"
+    end
+
+    printf "%s\\n" "$directiveLine"
+end
+
+# This function limits calls to __${r}_perform_completion, by caching the result
+function __${r}_perform_completion_once
+    __${r}_debug "Starting __${r}_perform_completion_once"
+
+    if test -n "$__${r}_perform_completion_once_result"
+        __${r}_debug "Seems like a valid result already exists, skipping __${r}_perform_completion"
+        return 0
+    end
+
+    set --global __${r}_perform_completion_once_result (__${r}_perform_completion)
+    if test -z "$__${r}_perform_completion_once_result"
+        __${r}_debug "No completions, probably due to a failure"
+        return 1
+    end
+
+    __${r}_debug "Performed completions and set __${r}_perform_completion_once_result"
+    return 0
+end
+
+# This function is used to clear the cached result after completions are run
+function __${r}_clear_perform_completion_once_result
+    __${r}_debug ""
+    __${r}_debug "========= clearing previously set __${r}_perform_completion_once_result variable =========="
+    set --erase __${r}_perform_completion_once_result
+    __${r}_debug "Successfully erased the variable __${r}_perform_completion_once_result"
+end
+
+function __${r}_requires_order_preservation
+    __${r}_debug ""
+    __${r}_debug "========= checking if order preservation is required =========="
+
+    __${r}_perform_completion_once
+    if test -z "$__${r}_perform_completion_once_result"
+        __${r}_debug "Error determining if order preservation is required"
+        return 1
+    end
+
+    set -l directive (string sub --start 2 $__${r}_perform_completion_once_result[-1])
+    __${r}_debug "Directive is: $directive"
+
+    set -l shellCompDirectiveKeepOrder ${a$1.ShellCompDirectiveKeepOrder}
+    set -l keeporder (math (math --scale 0 $directive / $shellCompDirectiveKeepOrder) % 2)
+    __${r}_debug "Keeporder is: $keeporder"
+
+    if test $keeporder -ne 0
+        __${r}_debug "This does require order preservation"
+        return 0
+    end
+
+    __${r}_debug "This doesn't require order preservation"
+    return 1
+end
+
+# This function does two things:
+# - Obtain the completions and store them in the global __${r}_comp_results
+# - Return false if file completion should be performed
+function __${r}_prepare_completions
+    __${r}_debug ""
+    __${r}_debug "========= starting completion logic =========="
+
+    # Start fresh
+    set --erase __${r}_comp_results
+
+    __${r}_perform_completion_once
+    __${r}_debug "Completion results: $__${r}_perform_completion_once_result"
+
+    if test -z "$__${r}_perform_completion_once_result"
+        __${r}_debug "No completion, probably due to a failure"
+        # Might as well do file completion, in case it helps
+        return 1
+    end
+
+    set -l directive (string sub --start 2 $__${r}_perform_completion_once_result[-1])
+    set --global __${r}_comp_results $__${r}_perform_completion_once_result[1..-2]
+
+    __${r}_debug "Completions are: $__${r}_comp_results"
+    __${r}_debug "Directive is: $directive"
+
+    set -l shellCompDirectiveError ${i}
+    set -l shellCompDirectiveNoSpace ${a}
+    set -l shellCompDirectiveNoFileComp ${o}
+    set -l shellCompDirectiveFilterFileExt ${s}
+    set -l shellCompDirectiveFilterDirs ${c}
+
+    if test -z "$directive"
+        set directive 0
+    end
+
+    set -l compErr (math (math --scale 0 $directive / $shellCompDirectiveError) % 2)
+    if test $compErr -eq 1
+        __${r}_debug "Received error directive: aborting."
+        # Might as well do file completion, in case it helps
+        return 1
+    end
+
+    set -l filefilter (math (math --scale 0 $directive / $shellCompDirectiveFilterFileExt) % 2)
+    set -l dirfilter (math (math --scale 0 $directive / $shellCompDirectiveFilterDirs) % 2)
+    if test $filefilter -eq 1; or test $dirfilter -eq 1
+        __${r}_debug "File extension filtering or directory filtering not supported"
+        # Do full file completion instead
+        return 1
+    end
+
+    set -l nospace (math (math --scale 0 $directive / $shellCompDirectiveNoSpace) % 2)
+    set -l nofiles (math (math --scale 0 $directive / $shellCompDirectiveNoFileComp) % 2)
+
+    __${r}_debug "nospace: $nospace, nofiles: $nofiles"
+
+    # If we want to prevent a space, or if file completion is NOT disabled,
+    # we need to count the number of valid completions.
+    # To do so, we will filter on prefix as the completions we have received
+    # may not already be filtered so as to allow fish to match on different
+    # criteria than the prefix.
+    if test $nospace -ne 0; or test $nofiles -eq 0
+        set -l prefix (commandline -t | string escape --style=regex)
+        __${r}_debug "prefix: $prefix"
+
+        set -l completions (string match -r -- "^$prefix.*" $__${r}_comp_results)
+        set --global __${r}_comp_results $completions
+        __${r}_debug "Filtered completions are: $__${r}_comp_results"
+
+        # Important not to quote the variable for count to work
+        set -l numComps (count $__${r}_comp_results)
+        __${r}_debug "numComps: $numComps"
+
+        if test $numComps -eq 1; and test $nospace -ne 0
+            # We must first split on \\t to get rid of the descriptions to be
+            # able to check what the actual completion will be.
+            # We don't need descriptions anyway since there is only a single
+            # real completion which the shell will expand immediately.
+            set -l split (string split --max 1 "\\t" $__${r}_comp_results[1])
+
+            # Fish won't add a space if the completion ends with any
+            # of the following characters: @=/:.,
+            set -l lastChar (string sub -s -1 -- $split)
+            if not string match -r -q "[@=/:.,]" -- "$lastChar"
+                # In other cases, to support the "nospace" directive we trick the shell
+                # by outputting an extra, longer completion.
+                __${r}_debug "Adding second completion to perform nospace directive"
+                set --global __${r}_comp_results $split[1] $split[1].
+                __${r}_debug "Completions are now: $__${r}_comp_results"
+            end
+        end
+
+        if test $numComps -eq 0; and test $nofiles -eq 0
+            # To be consistent with bash and zsh, we only trigger file
+            # completion when there are no other completions
+            __${r}_debug "Requesting file completion"
+            return 1
+        end
+    end
+
+    return 0
+end
+
+# Since Fish completions are only loaded once the user triggers them, we trigger them ourselves
+# so we can properly delete any completions provided by another script.
+# Only do this if the program can be found, or else fish may print some errors; besides,
+# the existing completions will only be loaded if the program can be found.
+if type -q "${t}"
+    # The space after the program name is essential to trigger completion for the program
+    # and not completion of the program name itself.
+    # Also, we use '> /dev/null 2>&1' since '&>' is not supported in older versions of fish.
+    complete --do-complete "${t} " > /dev/null 2>&1
+end
+
+# Remove any pre-existing completions for the program since we will be handling all of them.
+complete -c ${t} -e
+
+# This will get called after the two calls below and clear the cached result
+complete -c ${t} -n '__${r}_clear_perform_completion_once_result'
+# The call to __${r}_prepare_completions will setup __${r}_comp_results
+# which provides the program's completion choices.
+# If this doesn't require order preservation, we don't use the -k flag
+complete -c ${t} -n 'not __${r}_requires_order_preservation && __${r}_prepare_completions' -f -a '$__${r}_comp_results'
+# Otherwise we use the -k flag
+complete -k -c ${t} -n '__${r}_requires_order_preservation && __${r}_prepare_completions' -f -a '$__${r}_comp_results'
+`;
+}
+function i$1(t, n) {
+	let r = t.replace(/[-:]/g, `_`);
+	return `# powershell completion for ${t} -*- shell-script -*-
+
+  [Console]::OutputEncoding = [System.Text.Encoding]::UTF8
+    function __${t}_debug {
+        if ($env:BASH_COMP_DEBUG_FILE) {
+            "$args" | Out-File -Append -FilePath "$env:BASH_COMP_DEBUG_FILE"
+        }
+    }
+
+    filter __${t}_escapeStringWithSpecialChars {
+        $_ -replace '\\s|#|@|\\$|;|,|''|\\{|\\}|\\(|\\)|"|\\||<|>|&','\`$&'
+    }
+
+[scriptblock]$__${r}CompleterBlock = {
+    param(
+            $WordToComplete,
+            $CommandAst,
+            $CursorPosition
+        )
+
+    # Get the current command line and convert into a string
+    $Command = $CommandAst.CommandElements
+    $Command = "$Command"
+
+    __${t}_debug ""
+    __${t}_debug "========= starting completion logic =========="
+    __${t}_debug "WordToComplete: $WordToComplete Command: $Command CursorPosition: $CursorPosition"
+
+    # The user could have moved the cursor backwards on the command-line.
+    # We need to trigger completion from the $CursorPosition location, so we need
+    # to truncate the command-line ($Command) up to the $CursorPosition location.
+    # Make sure the $Command is longer then the $CursorPosition before we truncate.
+    # This happens because the $Command does not include the last space.
+    if ($Command.Length -gt $CursorPosition) {
+        $Command = $Command.Substring(0, $CursorPosition)
+    }
+    __${t}_debug "Truncated command: $Command"
+
+    $ShellCompDirectiveError=${a$1.ShellCompDirectiveError}
+    $ShellCompDirectiveNoSpace=${a$1.ShellCompDirectiveNoSpace}
+    $ShellCompDirectiveNoFileComp=${a$1.ShellCompDirectiveNoFileComp}
+    $ShellCompDirectiveFilterFileExt=${a$1.ShellCompDirectiveFilterFileExt}
+    $ShellCompDirectiveFilterDirs=${a$1.ShellCompDirectiveFilterDirs}
+    $ShellCompDirectiveKeepOrder=${a$1.ShellCompDirectiveKeepOrder}
+
+    # Prepare the command to request completions for the program.
+    # Split the command at the first space to separate the program and arguments.
+    $Program, $Arguments = $Command.Split(" ", 2)
+
+    $QuotedArgs = ($Arguments -split ' ' | ForEach-Object { "'" + ($_ -replace "'", "''") + "'" }) -join ' '
+    __${t}_debug "QuotedArgs: $QuotedArgs"
+
+    $RequestComp = "& ${n} complete '--' $QuotedArgs"
+    __${t}_debug "RequestComp: $RequestComp"
+
+    # we cannot use $WordToComplete because it
+    # has the wrong values if the cursor was moved
+    # so use the last argument
+    if ($WordToComplete -ne "" ) {
+        $WordToComplete = $Arguments.Split(" ")[-1]
+    }
+    __${t}_debug "New WordToComplete: $WordToComplete"
+
+
+    # Check for flag with equal sign
+    $IsEqualFlag = ($WordToComplete -Like "--*=*" )
+    if ( $IsEqualFlag ) {
+        __${t}_debug "Completing equal sign flag"
+        # Remove the flag part
+        $Flag, $WordToComplete = $WordToComplete.Split("=", 2)
+    }
+    $HasTrailingEmptyArg = $QuotedArgs -match "(^| )''$"
+    __${t}_debug "HasTrailingEmptyArg: $HasTrailingEmptyArg"
+    
+    if ( $WordToComplete -eq "" -And ( -Not $IsEqualFlag ) -And ( -Not $HasTrailingEmptyArg )) {
+        # If the last parameter is complete (there is a space following it)
+        # We add an extra empty parameter so we can indicate this to the go method.
+        __${t}_debug "Adding extra empty parameter"
+        # PowerShell 7.2+ changed the way how the arguments are passed to executables,
+        # so for pre-7.2 or when Legacy argument passing is enabled we need to use
+        if ($PSVersionTable.PsVersion -lt [version]'7.2.0' -or
+            ($PSVersionTable.PsVersion -lt [version]'7.3.0' -and -not [ExperimentalFeature]::IsEnabled("PSNativeCommandArgumentPassing")) -or
+            (($PSVersionTable.PsVersion -ge [version]'7.3.0' -or [ExperimentalFeature]::IsEnabled("PSNativeCommandArgumentPassing")) -and
+              $PSNativeCommandArgumentPassing -eq 'Legacy')) {
+             $RequestComp="$RequestComp" + ' \`"\`"'
+        } else {
+             $RequestComp = "$RequestComp" + ' ""'
+        }
+    }
+
+    __${t}_debug "Calling $RequestComp"
+    # First disable ActiveHelp which is not supported for Powershell
+    $env:ActiveHelp = 0
+
+    # call the command store the output in $out and redirect stderr and stdout to null
+    # $Out is an array contains each line per element
+    Invoke-Expression -OutVariable out "$RequestComp" 2>&1 | Out-Null
+
+    # get directive from last line
+    [int]$Directive = $Out[-1].TrimStart(':')
+    if ($Directive -eq "") {
+        # There is no directive specified
+        $Directive = 0
+    }
+    __${t}_debug "The completion directive is: $Directive"
+
+    # remove directive (last element) from out
+    $Out = $Out | Where-Object { $_ -ne $Out[-1] }
+    __${t}_debug "The completions are: $Out"
+
+    if (($Directive -band $ShellCompDirectiveError) -ne 0 ) {
+        # Error code.  No completion.
+        __${t}_debug "Received error from custom completion go code"
+        return
+    }
+
+    $Longest = 0
+    [Array]$Values = $Out | ForEach-Object {
+        # Split the output in name and description
+        $Name, $Description = $_.Split("\`t", 2)
+        __${t}_debug "Name: $Name Description: $Description"
+
+        # Look for the longest completion so that we can format things nicely
+        if ($Longest -lt $Name.Length) {
+            $Longest = $Name.Length
+        }
+
+        # Set the description to a one space string if there is none set.
+        # This is needed because the CompletionResult does not accept an empty string as argument
+        if (-Not $Description) {
+            $Description = " "
+        }
+        @{ Name = "$Name"; Description = "$Description" }
+    }
+
+
+    $Space = " "
+    if (($Directive -band $ShellCompDirectiveNoSpace) -ne 0 ) {
+        # remove the space here
+        __${t}_debug "ShellCompDirectiveNoSpace is called"
+        $Space = ""
+    }
+
+    if ((($Directive -band $ShellCompDirectiveFilterFileExt) -ne 0 ) -or
+       (($Directive -band $ShellCompDirectiveFilterDirs) -ne 0 ))  {
+        __${t}_debug "ShellCompDirectiveFilterFileExt ShellCompDirectiveFilterDirs are not supported"
+
+        # return here to prevent the completion of the extensions
+        return
+    }
+
+    $Values = $Values | Where-Object {
+        # filter the result
+        $_.Name -like "$WordToComplete*"
+
+        # Join the flag back if we have an equal sign flag
+        if ( $IsEqualFlag ) {
+            __${t}_debug "Join the equal sign flag back to the completion value"
+            $_.Name = $Flag + "=" + $_.Name
+        }
+    }
+
+    # we sort the values in ascending order by name if keep order isn't passed
+    if (($Directive -band $ShellCompDirectiveKeepOrder) -eq 0 ) {
+        $Values = $Values | Sort-Object -Property Name
+    }
+
+    if (($Directive -band $ShellCompDirectiveNoFileComp) -ne 0 ) {
+        __${t}_debug "ShellCompDirectiveNoFileComp is called"
+
+        if ($Values.Length -eq 0) {
+            # Just print an empty string here so the
+            # shell does not start to complete paths.
+            # We cannot use CompletionResult here because
+            # it does not accept an empty string as argument.
+            ""
+            return
+        }
+    }
+
+    # Get the current mode
+    $Mode = (Get-PSReadLineKeyHandler | Where-Object { $_.Key -eq "Tab" }).Function
+    __${t}_debug "Mode: $Mode"
+
+    $Values | ForEach-Object {
+
+        # store temporary because switch will overwrite $_
+        $comp = $_
+
+        # PowerShell supports three different completion modes
+        # - TabCompleteNext (default windows style - on each key press the next option is displayed)
+        # - Complete (works like bash)
+        # - MenuComplete (works like zsh)
+        # You set the mode with Set-PSReadLineKeyHandler -Key Tab -Function <mode>
+
+        # CompletionResult Arguments:
+        # 1) CompletionText text to be used as the auto completion result
+        # 2) ListItemText   text to be displayed in the suggestion list
+        # 3) ResultType     type of completion result
+        # 4) ToolTip        text for the tooltip with details about the object
+
+        switch ($Mode) {
+
+            # bash like
+            "Complete" {
+
+                if ($Values.Length -eq 1) {
+                    __${t}_debug "Only one completion left"
+
+                    # insert space after value
+                    [System.Management.Automation.CompletionResult]::new($($comp.Name | __${t}_escapeStringWithSpecialChars) + $Space, "$($comp.Name)", 'ParameterValue', "$($comp.Description)")
+
+                } else {
+                    # Add the proper number of spaces to align the descriptions
+                    while($comp.Name.Length -lt $Longest) {
+                        $comp.Name = $comp.Name + " "
+                    }
+
+                    # Check for empty description and only add parentheses if needed
+                    if ($($comp.Description) -eq " " ) {
+                        $Description = ""
+                    } else {
+                        $Description = "  ($($comp.Description))"
+                    }
+
+                    [System.Management.Automation.CompletionResult]::new("$($comp.Name)$Description", "$($comp.Name)$Description", 'ParameterValue', "$($comp.Description)")
+                }
+             }
+
+            # zsh like
+            "MenuComplete" {
+                # insert space after value
+                # MenuComplete will automatically show the ToolTip of
+                # the highlighted value at the bottom of the suggestions.
+                [System.Management.Automation.CompletionResult]::new($($comp.Name | __${t}_escapeStringWithSpecialChars) + $Space, "$($comp.Name)", 'ParameterValue', "$($comp.Description)")
+            }
+
+            # TabCompleteNext and in case we get something unknown
+            Default {
+                # Like MenuComplete but we don't want to add a space here because
+                # the user need to press space anyway to get the completion.
+                # Description will not be shown because that's not possible with TabCompleteNext
+                [System.Management.Automation.CompletionResult]::new($($comp.Name | __${t}_escapeStringWithSpecialChars), "$($comp.Name)", 'ParameterValue', "$($comp.Description)")
+            }
+        }
+
+    }
+}
+
+Register-ArgumentCompleter -CommandName '${t}' -ScriptBlock $__${r}CompleterBlock
+`;
+}
+// node_modules/@bomb.sh/tab/dist/commander.mjs
+function t(t, n) {
+	let i = t.name(), o = n?.completionCommandName ?? `complete`, s = t.createCommand(o).description(`Generate shell completion scripts`).addArgument(t.createArgument(`<shell>`, `Shell type for completion script`).choices([
+		`zsh`,
+		`bash`,
+		`fish`,
+		`powershell`
+	])).action((t) => {
+		u.setup(i, i, t);
+	});
+	s.copyInheritedSettings(t);
+	let c = t.createCommand(`complete`).description(`Generate completion suggestions`).usage(`-- [args...]`).argument(`[args...]`).action((n) => {
+		if (o !== `complete`) {
+			let e = t.rawArgs;
+			n.length === 1 && !e.includes(`--`) && t.error(`error: completion requests are called like \`complete -- [args]\`.\n(Did you mean \`${o} ${n[0]}\` to generate shell script?)`);
+		}
+		u.parse(n);
+	});
+	return c.copyInheritedSettings(t), o === `complete` ? t.command(`complete`).description(`Generate shell completion scripts`).argument(`[shell]`, `shell type (choices: "zsh", "bash", "fish", "powershell")`).allowExcessArguments().action((e, n, r) => {
+		let i = t.rawArgs, a = i.indexOf(`complete`), o = i.indexOf(`--`);
+		a !== -1 && o !== -1 && o === a + 1 ? c.parse([`--`, ...r.args], { from: `user` }) : s.parse(r.args, { from: `user` });
+	}) : (t.addCommand(s), t.addCommand(c, { hidden: !0 })), r(t), a(t), u;
+}
+function n(e, t) {
+	let n = t.createHelp().visibleOptions(t);
+	for (let t of n) {
+		let n = t.short?.slice(1);
+		n && n[0] === `-` && (n = void 0);
+		let r = t.long?.slice(2);
+		if (r) {
+			let i = t.required || t.optional, a = t.argChoices ?? [], o;
+			i && a.length > 0 ? o = (e) => {
+				for (let t of a) e(t, ``);
+			} : i && (o = () => {}), o ? e.option(r, t.description, o, n) : e.option(r, t.description, n);
+		}
+	}
+}
+function r(t) {
+	n(u, t), i(u, t);
+}
+function i(e, t) {
+	for (let n of t.registeredArguments) {
+		let t = n.argChoices;
+		t?.length ? e.argument(n.name(), (e) => {
+			for (let n of t) e(n, ``);
+		}, n.variadic) : e.argument(n.name(), void 0, n.variadic);
+	}
+}
+function a(t) {
+	let r = /* @__PURE__ */ new Map();
+	o(t, ``, r);
+	for (let [t, a] of r.entries()) {
+		if (t === ``) continue;
+		let r = u.command(t, a.description() || ``);
+		n(r, a), i(r, a);
+	}
+}
+function o(e, t, n) {
+	n.set(t, e);
+	let r = e.createHelp().visibleCommands(e);
+	for (let e of r) o(e, t ? `${t} ${e.name()}` : e.name(), n);
+}
+// src/cli/program.ts
+/** The command line's grammar, made from the table of inputs: commands, flags, help with examples, completion. */
+const commands$1 = {
+	run: {
+		about: "Build a minimal Linux, boot it, and say whether a shell came up.",
+		examples: [
+			"bootgate run",
+			"bootgate run --kernel ./linux --kernel-fragments CONFIG_EXT4_FS=y",
+			"bootgate run --profile tutorial --boot bios --json | jq .outcome"
+		]
+	},
+	build: {
+		about: "Build kernel, BusyBox, initramfs and boot.img; boot nothing.",
+		examples: ["bootgate build --overlay ./rootfs --image-size 32M", "bootgate build --compression xz --out images"]
+	},
+	boot: {
+		about: "Boot a kernel and initramfs, or a disk image, made here or elsewhere, and judge it.",
+		examples: ["bootgate boot --disk out/boot.img", "bootgate boot --kernel-image bzImage --initramfs initramfs.cpio.gz --append quiet"]
+	},
+	shell: {
+		about: "Boot the same machine with this terminal attached to the guest's console.",
+		examples: ["bootgate shell --disk out/boot.img", "bootgate shell --qemu-args \"-s -S\""]
+	}
+};
+/** The whole program; parse it with `parseAsync`. */
+function createProgram(version, actions) {
+	const program = new Command("bootgate").description("Does this Linux still boot?").version(version, "-V, --version").showSuggestionAfterError(true).helpCommand(false).addHelpText("after", "\nExit codes: 0 passed, 1 failed, 2 wrong request, 3 broken world (network, disk, missing program), 130 cancelled.\n`bootgate COMMAND --help` shows a command's flags. NO_COLOR is honoured.\nCompletion: source <(bootgate complete bash), or zsh, fish, powershell.");
+	for (const [name, entry] of Object.entries(commands$1)) {
+		const command = program.command(name).description(entry.about).allowExcessArguments(false);
+		for (const option of optionsOf(name)) command.addOption(option);
+		addJson(command).addHelpText("after", examples(entry.examples));
+		command.action((options) => {
+			const { json, ...written } = options;
+			return actions.withSpec(name, kebabKeys(written), json === true);
 		});
-	} finally {
-		await rm(temporary, {
-			recursive: true,
-			force: true
-		});
+	}
+	addJson(program.command("doctor")).description("Say what this machine lacks and the one command that installs it; the accelerators' real state.").addHelpText("after", examples(["bootgate doctor"])).action((options) => actions.doctor(options.json === true));
+	const cache = program.command("cache").description("The local store: list it, check it, shrink it.");
+	for (const [verb, about] of Object.entries({
+		ls: "List what is stored.",
+		verify: "Hash every file again; exit 3 when one is damaged.",
+		prune: "Remove what was used longest ago, and abandoned work."
+	})) {
+		const command = addJson(cache.command(verb)).description(about);
+		if (verb === "prune") command.option("--keep <size>", "how much to keep", "0");
+		command.action((options) => actions.cache(verb, options.keep ?? "0", options.json === true));
+	}
+	addCompletion(program);
+	return program;
+}
+function optionsOf(command) {
+	return Object.entries(inputs).filter(([, input]) => input.commands.includes(command)).map(([name, input]) => {
+		const shown = input.defaultShown ?? input.default;
+		const about = `${input.about} ${shown ? `(default: ${shown})` : ""}`.trim();
+		const isFlag = input.value === "bool";
+		const option = new Option(`--${name} ${isFlag ? "[true|false]" : `<${input.value}>`}`, about.replaceAll("`", ""));
+		if (isFlag) option.preset("true");
+		if (input.many) option.argParser((value, before) => [...before ?? [], value]);
+		return option;
+	});
+}
+function addJson(command) {
+	return command.option("--json", "The result as JSON on stdout; everything human on stderr.");
+}
+function examples(lines) {
+	return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`;
+}
+/** commander gives `kernelConfig`; the table, and every message, says `kernel-config`. */
+function kebabKeys(options) {
+	return Object.fromEntries(Object.entries(options).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]));
+}
+/** Values that a table knows (profiles, accelerators) are offered after their flag. */
+function addCompletion(program) {
+	const completion = t(program);
+	for (const command of completion.commands.values()) for (const [name, option] of command.options) {
+		const forms = inputs[name]?.forms ?? "";
+		const values = /^(`[\w.-]+`(, )?)+$/.test(forms) ? [...forms.matchAll(/`([^`]+)`/g)].map((match) => match[1]) : [];
+		if (values.length === 0) continue;
+		option.handler = (complete) => {
+			for (const value of values) if (value) complete(value, "");
+		};
 	}
 }
 // src/cli/verdict.ts
@@ -7158,12 +7100,19 @@ function renderFailure(failure, paint) {
 const { version } = package_default;
 const interrupt = new AbortController();
 const paint = mayColour(process.stderr, process.env) ? coloured : plain;
+const logger = terminalLogger(process.stderr, () => performance.now(), paint);
 const say = (text) => void process.stderr.write(`${text}\n`);
 const print = (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 /** How the command ended; what its exit code is made from. */
 let ending = "passed";
 /** This computer's architecture; where the table lacks it, x86_64 is emulated. */
 const host = hostArchitecture(process.arch) ?? architectureOf("x86_64");
+const surroundings = {
+	environment: process.env,
+	workspace: process.cwd(),
+	logger,
+	signal: interrupt.signal
+};
 const commands = {
 	run,
 	build,
@@ -7176,14 +7125,16 @@ const actions = {
 			installPackages: false
 		};
 		const spec = await locateFiles(parseSpec(written, door), process.cwd());
-		const { signal } = interrupt;
 		await withContext({
+			...surroundings,
 			out: spec.out,
-			cache: spec.cache,
-			signal
+			cache: spec.cache
 		}, async (context) => {
 			if (command === "shell") {
-				await shell(spec, context);
+				await shell(spec, {
+					input: process.stdin,
+					output: process.stdout
+				}, context);
 				return;
 			}
 			const result = await commands[command](spec, context, { distributionFallback: true });
@@ -7194,9 +7145,9 @@ const actions = {
 	},
 	doctor: async (json) => {
 		await withContext({
+			...surroundings,
 			out: "out",
-			cache: "off",
-			signal: interrupt.signal
+			cache: "off"
 		}, async (context) => {
 			const diagnosis = await diagnose(host, context);
 			if (diagnosis.install !== void 0) ending = "missing-program";

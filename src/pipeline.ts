@@ -2,22 +2,23 @@
  * The whole story: sources → kernel and BusyBox → initramfs → disk → boots → verdict → result. Stages take values and
  * give values; what each one knows stands in its room.
  */
+
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { bootOnce } from "./boot/boot.ts";
 import type { BootPlan } from "./boot/plan.ts";
-import { attachShell } from "./boot/shell.ts";
-import { buildBusybox, type BusyboxBuild } from "./build/busybox.ts";
+import { attachShell, type Terminal } from "./boot/shell.ts";
+import { type BusyboxBuild, buildBusybox } from "./build/busybox.ts";
 import { readConfigRequest } from "./build/configure.ts";
 import { parseConfig } from "./build/kconfig.ts";
 import { buildKernel, type KernelBuild } from "./build/kernel.ts";
 import { profiles } from "./build/profiles.ts";
 import { findToolchain, type Toolchain } from "./build/toolchain.ts";
 import type { Context } from "./context.ts";
-import { readFile } from "node:fs/promises";
 import type { Artifact } from "./host/files.ts";
 import { ensurePackages, needsOf, type Part } from "./host/packages.ts";
-import { buildDisk, buildInitramfs } from "./image/stages.ts";
 import { inspectInitramfs } from "./image/inspect.ts";
+import { buildDisk, buildInitramfs } from "./image/stages.ts";
 import { chooseAccelerator } from "./machine/accelerator.ts";
 import { type Architecture, architectureOf, type BootPath } from "./machine/architectures.ts";
 import { describeMachine, type Images } from "./machine/describe.ts";
@@ -54,13 +55,13 @@ export async function bootGiven(spec: Spec, context: Context): Promise<Result> {
 }
 
 /** The same machine with a person's terminal on its console. */
-export async function shell(spec: Spec, context: Context): Promise<void> {
+export async function shell(spec: Spec, terminal: Terminal, context: Context): Promise<void> {
   await ensurePackages(needsOf(["boot"]), spec.installPackages, context);
   const images = givenImages(spec);
   const arch = architectureOf(spec.arch);
   const path = pathsOf(spec, arch, images)[0]!;
   const { accel } = await chooseAccelerator(spec.accel, arch, context);
-  await attachShell(await describeMachine(spec, arch, path, accel, images), context);
+  await attachShell(await describeMachine(spec, arch, path, accel, images), terminal, context);
 }
 
 /**
@@ -104,7 +105,10 @@ async function buildImages(
       initramfs: packed,
       append,
       imageSize: spec.imageSize,
-      loaders: { syslinux: "bios" in arch.paths, efi: { bootFile: arch.efiBootFile, systemdBoot: arch.systemdBoot } },
+      loaders: {
+        syslinux: "bios" in arch.paths,
+        efi: { bootFile: arch.efiBootFile, systemdBoot: arch.systemdBoot },
+      },
     },
     context,
   );
@@ -126,7 +130,10 @@ interface Ingredients {
   readonly findings: Findings;
 }
 
-async function makeKernel({ spec, arch, toolchain, policy, findings }: Ingredients, context: Context): Promise<KernelBuild> {
+async function makeKernel(
+  { spec, arch, toolchain, policy, findings }: Ingredients,
+  context: Context,
+): Promise<KernelBuild> {
   const config = await readConfigRequest(
     (name) => profiles[name]?.kernel,
     spec.profile,
@@ -142,7 +149,10 @@ async function makeKernel({ spec, arch, toolchain, policy, findings }: Ingredien
   return kernel;
 }
 
-async function makeBusybox({ spec, arch, toolchain, policy, findings }: Ingredients, context: Context): Promise<BusyboxBuild> {
+async function makeBusybox(
+  { spec, arch, toolchain, policy, findings }: Ingredients,
+  context: Context,
+): Promise<BusyboxBuild> {
   const config = await readConfigRequest(
     (name) => profiles[name]?.busybox,
     spec.profile,
@@ -158,12 +168,18 @@ async function makeBusybox({ spec, arch, toolchain, policy, findings }: Ingredie
   return busybox;
 }
 
-async function obtain(name: SourceName, text: string, policy: SourcePolicy, context: Context, findings: Findings) {
+async function obtain(
+  name: SourceName,
+  text: string,
+  policy: SourcePolicy,
+  context: Context,
+  findings: Findings,
+) {
   const request = parseSourceRequest(name, text);
   const source = await context.logger.stage(
     `${name} source`,
     (log) => obtainSource(request, policy, context, log),
-    ({ version, origin }) => `${version}, ${origin}`,
+    ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy}`,
   );
   findings.sources.push(source);
   return source;
@@ -184,7 +200,6 @@ async function bootAll(spec: Spec, images: Images, context: Context, findings: F
   const arch = architectureOf(spec.arch);
   const paths = pathsOf(spec, arch, images);
   const { accel, reason } = await chooseAccelerator(spec.accel, arch, context);
-  if (spec.accel === "auto" && accel === "tcg") context.logger.notice(`software emulation: ${reason}`);
   const boots = await inParallel(paths, availableParallelism(), async (path) => {
     const plan: BootPlan = {
       machine: await describeMachine(spec, arch, path, accel, images),
@@ -210,7 +225,11 @@ function pathsOf(spec: Spec, arch: Architecture, images: Images): readonly BootP
   const has = { kernel: images.kernel !== undefined, disk: images.disk !== undefined };
   const possible = (path: BootPath) => {
     const entry = arch.paths[path];
-    return entry !== undefined && has[entry.attaches] && (entry.kernelFile !== "vmlinux" || images.vmlinux !== undefined);
+    return (
+      entry !== undefined &&
+      has[entry.attaches] &&
+      (entry.kernelFile !== "vmlinux" || images.vmlinux !== undefined)
+    );
   };
   const asked = spec.boot as readonly BootPath[];
   const impossible = asked.filter((path) => !possible(path));
@@ -230,14 +249,19 @@ function givenImages(spec: Spec): Images {
   const { kernelImage, initramfs, disk } = spec;
   if (kernelImage === undefined && disk === undefined) {
     throw new Failure("bad-request", "there is nothing to boot: neither disk nor kernel-image was given", {
-      detail: ["After `bootgate run`: --disk out/boot.img, or --kernel-image out/bzImage --initramfs out/initramfs.cpio.zst"],
+      detail: [
+        "After `bootgate run`: --disk out/boot.img, or --kernel-image out/bzImage --initramfs out/initramfs.cpio.zst",
+      ],
     });
   }
   if (initramfs !== undefined && kernelImage === undefined) {
     throw new Failure("bad-request", "initramfs: it needs kernel-image; a disk carries its own");
   }
   if (spec.append !== undefined && kernelImage === undefined) {
-    throw new Failure("bad-request", "append: a disk carries its own kernel command line; it goes with kernel-image");
+    throw new Failure(
+      "bad-request",
+      "append: a disk carries its own kernel command line; it goes with kernel-image",
+    );
   }
   return { kernel: kernelImage, initramfs, disk, append: commandLine(spec, architectureOf(spec.arch)) };
 }
@@ -263,7 +287,9 @@ async function told(
     await ensurePackages(needsOf(parts), spec.installPackages, context);
     await story(findings);
   } catch (error) {
-    failure = context.signal.aborted ? new Failure("cancelled", "the run was cancelled") : asFailure(error, "the run");
+    failure = context.signal.aborted
+      ? new Failure("cancelled", "the run was cancelled")
+      : asFailure(error, "the run");
     if (failure.kind === "request") throw failure;
   }
   const result = conclude(spec, findings, failure, context.folders.out);

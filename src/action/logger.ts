@@ -16,7 +16,10 @@ export function workflowLogger(): Logger {
     const started = performance.now();
     const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
     let note = "";
-    const heartbeat = setInterval(() => core.info(`${name}: still working after ${seconds()} ${note}`), heartbeatMs);
+    const heartbeat = setInterval(
+      () => core.info(`${name}: still working after ${seconds()} ${note}`),
+      heartbeatMs,
+    );
     const print = (outcome: string) => {
       clearInterval(heartbeat);
       core.startGroup(`${name}: ${neutralised(outcome)} (${seconds()})`);

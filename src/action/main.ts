@@ -2,12 +2,10 @@
  * The workflow's door: reads the Action's inputs, runs the pipeline, sets outputs, annotations, the job summary and the
  * exit status. Inputs and outputs are DESIGN.md's; action.yml is generated from the same table.
  */
-import { randomBytes } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as core from "@actions/core";
-import { createRunner, toolEnvironment } from "../host/process.ts";
+import { withContext } from "../door.ts";
 import { architectureOf, hostArchitecture } from "../machine/architectures.ts";
 import { asFailure, exitCodeOf } from "../outcome.ts";
 import { run } from "../pipeline.ts";
@@ -15,7 +13,6 @@ import { outputsOf } from "../report/outputs.ts";
 import { locateFiles } from "../spec/files.ts";
 import { type Input, inputs } from "../spec/inputs.ts";
 import { parseSpec, type Written } from "../spec/spec.ts";
-import { localStore, sweepAbandoned } from "../store/local.ts";
 import { workflowLogger } from "./logger.ts";
 
 /** Inputs as the runner hands them over: an empty text is an input that was not written. */
@@ -41,26 +38,12 @@ async function main(): Promise<number> {
     const written = parseSpec(readInputs(), { arch: arch.name, installPackages: true });
     const workspace = process.env.GITHUB_WORKSPACE ?? process.cwd();
     const spec = await locateFiles(written, workspace);
-    const cache = join(homedir(), ".cache", "bootgate");
-    const making = join(cache, "making");
-    await sweepAbandoned(making);
-    const temporary = join(making, `run.${process.pid}.${randomBytes(4).toString("hex")}`);
-    await mkdir(temporary, { recursive: true });
-    const out = resolve(workspace, spec.out);
-    const result = await run(
-      spec,
-      {
-        logger,
-        folders: { cache, temporary, out },
-        store: localStore(cache, spec.cache, logger.warning),
-        run: createRunner(toolEnvironment(process.env), interrupt.signal),
-        now: () => performance.now(),
-        signal: interrupt.signal,
-        proxy: {},
-      },
+    const options = { environment: process.env, logger, signal: interrupt.signal, workspace };
+    const result = await withContext({ ...options, out: spec.out, cache: spec.cache }, (context) =>
       // A gate never tests another kernel than the one it names.
-      { distributionFallback: false },
+      run(spec, context, { distributionFallback: false }),
     );
+    const out = resolve(workspace, spec.out);
     for (const [name, value] of Object.entries(outputsOf(result, out))) core.setOutput(name, value);
     await core.summary.addRaw(await readFile(join(out, "summary.md"), "utf8")).write();
     if (result.outcome !== "passed") core.setFailed(`${result.class}: ${result.title}`);

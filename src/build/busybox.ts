@@ -79,5 +79,6 @@ async function proveUsable(binary: string, arch: Architecture): Promise<void> {
   if (elf.machine !== arch.elfMachine) {
     return refuse(`it is for ELF machine ${elf.machine}, and ${arch.name} is ${arch.elfMachine}`);
   }
-  if (elf.interpreter !== undefined) return refuse(`it is dynamically linked and asks for ${elf.interpreter}`);
+  if (elf.interpreter !== undefined)
+    return refuse(`it is dynamically linked and asks for ${elf.interpreter}`);
 }

@@ -7,7 +7,15 @@ import { basename, join } from "node:path";
 import type { Context, StageLog } from "../context.ts";
 import { sha256Of } from "../host/files.ts";
 import { Failure } from "../outcome.ts";
-import { isInline, lastRequests, lostRequests, overlayConfig, parseConfig, parseFragment, type Requested } from "./kconfig.ts";
+import {
+  isInline,
+  lastRequests,
+  lostRequests,
+  overlayConfig,
+  parseConfig,
+  parseFragment,
+  type Requested,
+} from "./kconfig.ts";
 import { explainLoss, type KconfigRoot, readKconfig } from "./kconfig-why.ts";
 import { make } from "./make.ts";
 import type { ProfileHalf } from "./profiles.ts";
@@ -66,7 +74,9 @@ async function readBase(
 
 async function readText(file: string, what: string): Promise<string> {
   return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    throw new Failure("bad-request", `the ${what} ${file} can't be read: ${cause.code ?? cause.message}`, { cause });
+    throw new Failure("bad-request", `the ${what} ${file} can't be read: ${cause.code ?? cause.message}`, {
+      cause,
+    });
   });
 }
 

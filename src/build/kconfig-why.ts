@@ -111,8 +111,12 @@ export function evaluate(expression: string, config: Config): number | undefined
   const tokens = expression.match(/\|\||&&|!=|<=|>=|[()!=<>]|"[^"]*"|'[^']*'|\$\([^)]*\)|[\w-]+/g) ?? [];
   let at = 0;
   const level: Readonly<Record<string, number>> = { n: 0, m: 1, y: 2 };
-  const valueOf = (word: string): string =>
-    /^["']/.test(word) ? word.slice(1, -1) : word in level || /^\d/.test(word) ? word : (config.get(word) ?? "n").replace(/^"(.*)"$/, "$1");
+  const valueFor = (word: string): string =>
+    /^["']/.test(word)
+      ? word.slice(1, -1)
+      : word in level || /^\d/.test(word)
+        ? word
+        : (config.get(word) ?? "n").replace(/^"(.*)"$/, "$1");
   const atom = (): number | undefined => {
     const token = tokens[at++];
     if (token === undefined || token.startsWith("$(")) return undefined;
@@ -130,20 +134,25 @@ export function evaluate(expression: string, config: Config): number | undefined
       const right = tokens[at + 1];
       at += 2;
       if (right === undefined || right.startsWith("$(")) return undefined;
-      return (valueOf(token) === valueOf(right)) === (operator === "=") ? 2 : 0;
+      return (valueFor(token) === valueFor(right)) === (operator === "=") ? 2 : 0;
     }
     if (operator !== undefined && /^[<>]=?$/.test(operator)) {
       at += 2;
       return undefined;
     }
-    return level[valueOf(token)] ?? 0;
+    return level[valueFor(token)] ?? 0;
   };
   const both = (): number | undefined => {
     let left = atom();
     while (tokens[at] === "&&") {
       at++;
       const right = atom();
-      left = left === 0 || right === 0 ? 0 : left === undefined || right === undefined ? undefined : Math.min(left, right);
+      left =
+        left === 0 || right === 0
+          ? 0
+          : left === undefined || right === undefined
+            ? undefined
+            : Math.min(left, right);
     }
     return left;
   };
@@ -152,7 +161,12 @@ export function evaluate(expression: string, config: Config): number | undefined
     while (tokens[at] === "||") {
       at++;
       const right = both();
-      left = left === 2 || right === 2 ? 2 : left === undefined || right === undefined ? undefined : Math.max(left, right);
+      left =
+        left === 2 || right === 2
+          ? 2
+          : left === undefined || right === undefined
+            ? undefined
+            : Math.max(left, right);
     }
     return left;
   };
@@ -163,7 +177,9 @@ export function evaluate(expression: string, config: Config): number | undefined
 export function explainLoss(kconfig: string, symbol: string, value: string, final: Config): string {
   const definitions = findDefinitions(kconfig, symbol);
   if (definitions.length === 0) {
-    const known = (kconfig.match(/^\s*(?:menu)?config\s+\w+/gm) ?? []).map((line) => line.trim().split(/\s+/)[1] ?? "");
+    const known = (kconfig.match(/^\s*(?:menu)?config\s+\w+/gm) ?? []).map(
+      (line) => line.trim().split(/\s+/)[1] ?? "",
+    );
     const near = nearest(symbol, known);
     return `no Kconfig file of this tree defines ${symbol}${near ? `; did you mean ${near}?` : ""}`;
   }

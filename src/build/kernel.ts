@@ -53,7 +53,11 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
       args,
       configFolder: build,
       complete: "olddefconfig",
-      kconfig: { folders: [tree], file: "Kconfig", variables: { SRCARCH: arch.image.path.split("/")[1] ?? "" } },
+      kconfig: {
+        folders: [tree],
+        file: "Kconfig",
+        variables: { SRCARCH: arch.image.path.split("/")[1] ?? "" },
+      },
     };
     const config = await configure(tree, request.config, dialect, toolchain, logFile, context, log);
     const cpuMs = await make(
@@ -68,10 +72,14 @@ export async function buildKernel(request: KernelRequest, context: Context): Pro
       context,
       log,
     );
-    const release = await context.run.tool("make", ["-s", ...toolchain.makeArguments, ...args, "kernelrelease"], {
-      cwd: tree,
-      env: toolchain.environment,
-    });
+    const release = await context.run.tool(
+      "make",
+      ["-s", ...toolchain.makeArguments, ...args, "kernelrelease"],
+      {
+        cwd: tree,
+        env: toolchain.environment,
+      },
+    );
     await copyFile(join(build, arch.image.path), join(folder, arch.image.name));
     await copyFile(join(build, "vmlinux"), join(folder, "vmlinux"));
     await copyFile(join(build, "System.map"), join(folder, "System.map"));

@@ -51,7 +51,11 @@ export async function make(request: MakeRequest, context: Context, log: StageLog
         if (doing !== undefined) {
           steps++;
           if (request.countAs !== undefined) {
-            log.progress({ done: steps, ...(expected === undefined ? {} : { total: expected }), note: doing });
+            log.progress({
+              done: steps,
+              ...(expected === undefined ? {} : { total: expected }),
+              note: doing,
+            });
           }
         }
         if (compilerError.test(line) && errors.length < kept) errors.push(line);
@@ -61,7 +65,10 @@ export async function make(request: MakeRequest, context: Context, log: StageLog
       },
     });
     if (exit.code !== 0) {
-      if (full) throw new Failure("disk-full", `the disk ran full while ${what} was built`, { detail: tail.slice(-5) });
+      if (full)
+        throw new Failure("disk-full", `the disk ran full while ${what} was built`, {
+          detail: tail.slice(-5),
+        });
       const first = errors.find((line) => !line.startsWith("make")) ?? errors[0] ?? tail.at(-1) ?? "";
       throw new Failure("compile-failed", `${what} does not compile: ${first.trim()}`, {
         detail: [...errors.slice(0, 20), "… the end of the log:", ...tail, `whole log: ${logFile}`],
@@ -75,7 +82,8 @@ export async function make(request: MakeRequest, context: Context, log: StageLog
   }
 }
 
-const stepsFile = (context: Context, countAs: string) => join(context.folders.cache, "steps", `${countAs}.json`);
+const stepsFile = (context: Context, countAs: string) =>
+  join(context.folders.cache, "steps", `${countAs}.json`);
 
 /** How many steps the last such build took on this machine; a guess for time left, never part of a result. */
 async function expectedSteps(countAs: string, context: Context): Promise<number | undefined> {

@@ -28,7 +28,8 @@ export async function applyPatches(
       });
     }
     const fuzz = lines.filter((line) => /with fuzz|offset/.test(line));
-    if (fuzz.length > 0) context.logger.notice(`${basename(patch)} applies, but not exactly: ${fuzz.join("; ")}`);
+    if (fuzz.length > 0)
+      context.logger.notice(`${basename(patch)} applies, but not exactly: ${fuzz.join("; ")}`);
   }
 }
 

@@ -22,7 +22,11 @@ const refillable = ["downloads", "ccache", "sources"] as const;
  * Runs one verb on the store in `root`.
  * @param keep for `prune`: how much to keep, such as "2G"; "0" removes everything
  */
-export async function runCache(verb: "ls" | "verify" | "prune", keep: string, root: string): Promise<CacheAnswer> {
+export async function runCache(
+  verb: "ls" | "verify" | "prune",
+  keep: string,
+  root: string,
+): Promise<CacheAnswer> {
   if (verb === "prune") return prune(keep, root);
   const entries = verb === "verify" ? await verifyEntries(root) : await listEntries(root);
   const rows = entries.map((entry) => {

@@ -1,12 +1,17 @@
 /** `bootgate doctor`: what this machine lacks, the one command that installs it, and what its accelerators really do. */
 import type { Context } from "../context.ts";
 import { installCommand, missingNeeds, type Need, needs, type Part } from "../host/packages.ts";
-import { chooseAccelerator } from "../machine/accelerator.ts";
+import { inspectKvm } from "../machine/accelerator.ts";
 import type { Architecture } from "../machine/architectures.ts";
 
 /** What the doctor found; JSON-able. */
 export interface Diagnosis {
-  readonly needs: readonly { readonly part: Part; readonly what: string; readonly package: string; readonly met: boolean }[];
+  readonly needs: readonly {
+    readonly part: Part;
+    readonly what: string;
+    readonly package: string;
+    readonly met: boolean;
+  }[];
   /** The command to run; undefined when nothing is missing. */
   readonly install: string | undefined;
   readonly accelerator: { readonly accel: string; readonly reason: string } | undefined;
@@ -31,19 +36,28 @@ export async function diagnose(arch: Architecture, context: Context): Promise<Di
       met: !missing.includes(need),
     })),
     install: missing.length === 0 ? undefined : installCommand(missing),
-    accelerator: hasQemu ? await chooseAccelerator("auto", arch, context) : undefined,
+    accelerator: hasQemu ? await accelerator(arch, context) : undefined,
     node: process.version,
   };
+}
+
+async function accelerator(arch: Architecture, context: Context) {
+  const { usable, reason } = await inspectKvm(arch, context);
+  return { accel: usable ? "kvm" : "tcg", reason };
 }
 
 /** The diagnosis for people. */
 export function renderDiagnosis(diagnosis: Diagnosis): string {
   const rows = diagnosis.needs.map(
-    ({ part, what, package: name, met }) => `${met ? "✔" : "✘"} ${part.padEnd(7)} ${what}${met ? "" : `  (package ${name})`}`,
+    ({ part, what, package: name, met }) =>
+      `${met ? "✔" : "✘"} ${part.padEnd(7)} ${what}${met ? "" : `  (package ${name})`}`,
   );
   const accelerator = diagnosis.accelerator
     ? `accelerator: ${diagnosis.accelerator.accel}: ${diagnosis.accelerator.reason}`
     : "accelerator: unknown until QEMU is installed";
-  const end = diagnosis.install === undefined ? "Nothing is missing." : `To install what is missing:\n  ${diagnosis.install}`;
+  const end =
+    diagnosis.install === undefined
+      ? "Nothing is missing."
+      : `To install what is missing:\n  ${diagnosis.install}`;
   return [...rows, `✔ node    ${diagnosis.node}`, accelerator, end].join("\n");
 }

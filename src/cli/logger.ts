@@ -47,7 +47,9 @@ export function terminalLogger(stream: NodeJS.WriteStream, now: () => number, pa
     const end = (mark: string, text: string) => {
       clearInterval(heartbeat);
       running.delete(id);
-      display.write(`${mark} ${name.padEnd(16)} ${duration(now() - startedAt).padStart(11)}  ${text}`.trimEnd());
+      display.write(
+        `${mark} ${name.padEnd(16)} ${duration(now() - startedAt).padStart(11)}  ${text}`.trimEnd(),
+      );
       if (running.size === 0) display.rest();
     };
     try {
@@ -76,7 +78,8 @@ function liveDisplay(
 ): Display {
   const update = createLogUpdate(stream);
   let timer: NodeJS.Timeout | undefined;
-  const draw = () => update(renderRunning([...running.values()], now(), stream.columns ?? 80, paint).join("\n"));
+  const draw = () =>
+    update(renderRunning([...running.values()], now(), stream.columns ?? 80, paint).join("\n"));
   return {
     write: (line) => {
       update.clear();

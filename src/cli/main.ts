@@ -4,22 +4,24 @@
  */
 import { CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { cacheFolder, withContext } from "../door.ts";
 import { architectureOf, hostArchitecture } from "../machine/architectures.ts";
 import { asFailure, exitCodeOf, Failure, type FailureClass } from "../outcome.ts";
 import { bootGiven, build, run, shell } from "../pipeline.ts";
+import { locateFiles } from "../spec/files.ts";
 import type { Command as CommandName } from "../spec/inputs.ts";
 import { parseSpec, type Written } from "../spec/spec.ts";
-import { locateFiles } from "../spec/files.ts";
 import { runCache } from "./cache.ts";
 import { diagnose, renderDiagnosis } from "./doctor.ts";
+import { terminalLogger } from "./logger.ts";
 import { type Actions, createProgram } from "./program.ts";
-import { coloured, plain } from "./progress.ts";
-import { cacheFolder, mayColour, withContext } from "./surroundings.ts";
+import { coloured, mayColour, plain } from "./progress.ts";
 import { renderFailure, renderVerdict } from "./verdict.ts";
 
 const { version } = packageJson;
 const interrupt = new AbortController();
 const paint = mayColour(process.stderr, process.env) ? coloured : plain;
+const logger = terminalLogger(process.stderr, () => performance.now(), paint);
 const say = (text: string) => void process.stderr.write(`${text}\n`);
 const print = (value: unknown) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 
@@ -29,16 +31,22 @@ let ending: FailureClass = "passed";
 /** This computer's architecture; where the table lacks it, x86_64 is emulated. */
 const host = hostArchitecture(process.arch) ?? architectureOf("x86_64");
 
+const surroundings = {
+  environment: process.env,
+  workspace: process.cwd(),
+  logger,
+  signal: interrupt.signal,
+} as const;
+
 const commands = { run, build, boot: bootGiven } as const;
 
 const actions: Actions = {
   withSpec: async (command: CommandName, written: Written, json: boolean) => {
     const door = { arch: host.name, installPackages: false };
     const spec = await locateFiles(parseSpec(written, door), process.cwd());
-    const { signal } = interrupt;
-    await withContext({ out: spec.out, cache: spec.cache, signal }, async (context) => {
+    await withContext({ ...surroundings, out: spec.out, cache: spec.cache }, async (context) => {
       if (command === "shell") {
-        await shell(spec, context);
+        await shell(spec, { input: process.stdin, output: process.stdout }, context);
         return;
       }
       const result = await commands[command](spec, context, { distributionFallback: true });
@@ -48,7 +56,7 @@ const actions: Actions = {
     });
   },
   doctor: async (json) => {
-    await withContext({ out: "out", cache: "off", signal: interrupt.signal }, async (context) => {
+    await withContext({ ...surroundings, out: "out", cache: "off" }, async (context) => {
       const diagnosis = await diagnose(host, context);
       if (diagnosis.install !== undefined) ending = "missing-program";
       if (json) print(diagnosis);
@@ -83,7 +91,9 @@ async function main(): Promise<number> {
     await program.parseAsync(process.argv);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodeOf("bad-request");
-    const failure = interrupt.signal.aborted ? new Failure("cancelled", "cancelled") : asFailure(error, "bootgate");
+    const failure = interrupt.signal.aborted
+      ? new Failure("cancelled", "cancelled")
+      : asFailure(error, "bootgate");
     say(renderFailure(failure, paint));
     return exitCodeOf(failure.failureClass);
   }

@@ -27,7 +27,10 @@ const commands: Readonly<Record<CommandName, CommandEntry>> = {
   },
   build: {
     about: "Build kernel, BusyBox, initramfs and boot.img; boot nothing.",
-    examples: ["bootgate build --overlay ./rootfs --image-size 32M", "bootgate build --compression xz --out images"],
+    examples: [
+      "bootgate build --overlay ./rootfs --image-size 32M",
+      "bootgate build --compression xz --out images",
+    ],
   },
   boot: {
     about: "Boot a kernel and initramfs, or a disk image, made here or elsewhere, and judge it.",
@@ -67,7 +70,9 @@ export function createProgram(version: string, actions: Actions): Command {
   }
 
   addJson(program.command("doctor"))
-    .description("Say what this machine lacks and the one command that installs it; the accelerators' real state.")
+    .description(
+      "Say what this machine lacks and the one command that installs it; the accelerators' real state.",
+    )
     .addHelpText("after", examples(["bootgate doctor"]))
     .action((options: { json?: boolean }) => actions.doctor(options.json === true));
 
@@ -96,9 +101,13 @@ function optionsOf(command: CommandName): Option[] {
       const shown = input.defaultShown ?? input.default;
       const about = `${input.about} ${shown ? `(default: ${shown})` : ""}`.trim();
       const isFlag = input.value === "bool";
-      const option = new Option(`--${name} ${isFlag ? "[true|false]" : `<${input.value}>`}`, about.replaceAll("`", ""));
+      const option = new Option(
+        `--${name} ${isFlag ? "[true|false]" : `<${input.value}>`}`,
+        about.replaceAll("`", ""),
+      );
       if (isFlag) option.preset("true");
-      if (input.many) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+      if (input.many)
+        option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
       return option;
     });
 }
@@ -127,7 +136,9 @@ function addCompletion(program: Command): void {
   for (const command of completion.commands.values()) {
     for (const [name, option] of command.options) {
       const forms = (inputs as Record<string, Input>)[name]?.forms ?? "";
-      const values = /^(`[\w.-]+`(, )?)+$/.test(forms) ? [...forms.matchAll(/`([^`]+)`/g)].map((match) => match[1]) : [];
+      const values = /^(`[\w.-]+`(, )?)+$/.test(forms)
+        ? [...forms.matchAll(/`([^`]+)`/g)].map((match) => match[1])
+        : [];
       if (values.length === 0) continue;
       option.handler = (complete) => {
         for (const value of values) if (value) complete(value, "");

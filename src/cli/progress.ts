@@ -18,6 +18,15 @@ export type Paint = (style: Style, text: string) => string;
 export const plain: Paint = (_, text) => text;
 export const coloured: Paint = (style, text) => styleText(style, text, { validateStream: false });
 
+/** True when this stream may be coloured (https://no-color.org). */
+export function mayColour(
+  stream: { readonly isTTY?: boolean },
+  environment: Readonly<Record<string, string | undefined>>,
+): boolean {
+  if (environment.NO_COLOR) return false;
+  return Boolean(environment.FORCE_COLOR) || (stream.isTTY === true && environment.TERM !== "dumb");
+}
+
 const spinner = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const barWidth = 24;
 
@@ -31,7 +40,12 @@ export function duration(ms: number): string {
 }
 
 /** The lines of all running stages, cut to the terminal's width. */
-export function renderRunning(stages: readonly Running[], now: number, columns: number, paint: Paint): string[] {
+export function renderRunning(
+  stages: readonly Running[],
+  now: number,
+  columns: number,
+  paint: Paint,
+): string[] {
   return stages.map((stage) => {
     const elapsed = now - stage.startedAt;
     const frame = spinner[Math.floor(now / 100) % spinner.length] ?? "";

@@ -20,9 +20,13 @@ export function renderVerdict(result: Result, out: string, paint: Paint): string
     const head = `${mark} ${boot.path.padEnd(7)} ${harmless(boot.verdict.title)} (${boot.accel}, ${time})`;
     return passed ? head : [head, ...excerptOf(boot, paint)].join("\n");
   });
-  const word = result.outcome === "passed" ? paint(["bold", "green"], "PASSED") : paint(["bold", "red"], "FAILED");
+  const word =
+    result.outcome === "passed" ? paint(["bold", "green"], "PASSED") : paint(["bold", "red"], "FAILED");
   const detail = result.detail.map((line) => `  ${harmless(line)}`);
-  const advice = result.boots.length > 0 || result.outcome === "passed" ? [] : [paint("dim", classes[result.class].advice)];
+  const advice =
+    result.boots.length > 0 || result.outcome === "passed"
+      ? []
+      : [paint("dim", classes[result.class].advice)];
   return [...boots, `${word} ${harmless(result.title)}`, ...detail, ...advice, `Results: ${out}`].join("\n");
 }
 

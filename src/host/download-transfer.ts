@@ -55,9 +55,10 @@ export async function transferOnce(transfer: Transfer, context: Context, log: St
   const { request, limits, url, part } = transfer;
   const offset = await part.size();
   const watch = createWatch(transfer, context);
+  let body: Dispatcher.ResponseData["body"] | undefined;
   try {
     log.progress({ note: `${request.what} from ${new URL(url).host}` });
-    const { statusCode, headers, body } = await transfer.client.request({
+    const answer = await transfer.client.request({
       origin: new URL(url).origin,
       path: new URL(url).pathname + new URL(url).search,
       method: "GET",
@@ -68,11 +69,12 @@ export async function transferOnce(transfer: Transfer, context: Context, log: St
       },
       signal: watch.signal,
     });
+    const { statusCode, headers } = answer;
+    body = answer.body;
     body.on("error", () => {}); // judged where it is read
     const start = startOf(statusCode, headers, offset);
     if (start !== offset) await part.truncate();
     if (start === undefined) {
-      body.destroy();
       throw new Setback("the server has no such range, starting over", true, 0);
     }
     const length = Number(headers["content-length"] ?? Number.NaN);
@@ -89,6 +91,8 @@ export async function transferOnce(transfer: Transfer, context: Context, log: St
     throw setbackOf(error, limits);
   } finally {
     watch.end();
+    // An answer that was not read to its end would hold its connection open for ever.
+    body?.destroy();
   }
 }
 

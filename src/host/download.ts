@@ -107,7 +107,7 @@ export async function download(
     else await part.release();
     throw failure;
   } finally {
-    await client.close();
+    await client.destroy();
   }
 }
 

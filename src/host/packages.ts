@@ -92,13 +92,21 @@ export function installCommand(missing: readonly Need[]): string {
  * Sees to it that the machine has what the parts need: installs it when it may, else names the one command.
  * @throws Failure `missing-program`
  */
-export async function ensurePackages(wanted: readonly Need[], install: boolean, context: Context): Promise<void> {
+export async function ensurePackages(
+  wanted: readonly Need[],
+  install: boolean,
+  context: Context,
+): Promise<void> {
   const missing = await missingNeeds(wanted, context.run);
   if (missing.length === 0) return;
   const refusal = (why: string) =>
-    new Failure("missing-program", `${list(missing)} ${missing.length === 1 ? "is" : "are"} missing, and ${why}`, {
-      detail: [`run: ${installCommand(missing)}`],
-    });
+    new Failure(
+      "missing-program",
+      `${list(missing)} ${missing.length === 1 ? "is" : "are"} missing, and ${why}`,
+      {
+        detail: [`run: ${installCommand(missing)}`],
+      },
+    );
   if (!install) throw refusal("`install-packages` is false");
   if (context.run.find("apt-get") === undefined) throw refusal("this system has no apt-get");
   const privilege = await rootPrefix(context.run);
@@ -106,7 +114,13 @@ export async function ensurePackages(wanted: readonly Need[], install: boolean, 
 
   await context.logger.stage("packages", async (log) => {
     const apt = async (args: readonly string[]) => {
-      const [program = "apt-get", ...rest] = [...privilege, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...args];
+      const [program = "apt-get", ...rest] = [
+        ...privilege,
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        ...args,
+      ];
       const said: string[] = [];
       const exit = await context.run.lines(program, rest, {
         onLine: (line) => {
@@ -130,7 +144,8 @@ export async function ensurePackages(wanted: readonly Need[], install: boolean, 
     await apt(["install", "--yes", "--no-install-recommends", "--quiet", "-o", "Dpkg::Use-Pty=0", ...names]);
   });
   const still = await missingNeeds(missing, context.run);
-  if (still.length > 0) throw new Failure("missing-program", `apt-get installed ${list(still)}, yet it is not found`);
+  if (still.length > 0)
+    throw new Failure("missing-program", `apt-get installed ${list(still)}, yet it is not found`);
 }
 
 function list(missing: readonly Need[]): string {

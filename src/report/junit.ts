@@ -17,7 +17,8 @@ export function renderJunit(result: Result): string {
     format: true,
     suppressBooleanAttributes: false,
   });
-  const total = (name: "@tests" | "@failures" | "@errors") => suites.reduce((sum, suite) => sum + suite[name], 0);
+  const total = (name: "@tests" | "@failures" | "@errors") =>
+    suites.reduce((sum, suite) => sum + suite[name], 0);
   const document = {
     "?xml": { "@version": "1.0", "@encoding": "UTF-8" },
     testsuites: {

@@ -27,7 +27,8 @@ export function renderReport(result: Result): Readonly<Record<string, string>> {
 
 /** Writes the report. */
 export async function writeReport(result: Result, out: string): Promise<void> {
-  for (const [name, text] of Object.entries(renderReport(result))) await writeAtomically(join(out, name), text);
+  for (const [name, text] of Object.entries(renderReport(result)))
+    await writeAtomically(join(out, name), text);
 }
 
 /** Copies a stage's files into the out folder; gives them as they lie there. */
@@ -62,6 +63,7 @@ const ours = {
 export async function clearOut(out: string, kinds: readonly (keyof typeof ours)[]): Promise<void> {
   const patterns = kinds.flatMap((kind): readonly RegExp[] => ours[kind]);
   for (const name of await readdir(out).catch(() => [] as string[])) {
-    if (patterns.some((pattern) => pattern.test(name))) await rm(join(out, name), { recursive: true, force: true });
+    if (patterns.some((pattern) => pattern.test(name)))
+      await rm(join(out, name), { recursive: true, force: true });
   }
 }

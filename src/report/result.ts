@@ -27,7 +27,9 @@ const bootSchema = v.object({
     excerpt: v.array(v.object({ line: count, text: v.string() })),
   }),
   timeline: v.array(v.object({ state: v.string(), ms: milliseconds })),
-  commands: v.array(v.object({ command: v.string(), code: v.number(), stdout: v.string(), ms: milliseconds })),
+  commands: v.array(
+    v.object({ command: v.string(), code: v.number(), stdout: v.string(), ms: milliseconds }),
+  ),
   counted: v.object({ warnings: count, allowed: count }),
   tainted: v.nullable(v.number()),
   console: v.nullable(v.string()),

@@ -1,6 +1,6 @@
 /** summary.md: the result for people, as a workflow's job summary shows it too. */
 import { classes } from "../outcome.ts";
-import { type Result } from "./result.ts";
+import type { Result } from "./result.ts";
 
 const mark = { passed: "✅", failed: "❌", request: "⚠️", world: "⚠️" } as const;
 

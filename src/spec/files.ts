@@ -32,8 +32,10 @@ export async function locateFiles(spec: Spec, cwd: string): Promise<Spec> {
   const check = async (input: string, path: string, wanted: Wanted): Promise<string> => {
     const full = resolve(cwd, path);
     const found = await stat(full).catch((error: NodeJS.ErrnoException) => error);
-    if (found instanceof Error) problems.push(`${input}: ${path} can't be read: ${found.code ?? found.message}`);
-    else if (found.isDirectory() && wanted === "file") problems.push(`${input}: ${path} is a folder, not a file`);
+    if (found instanceof Error)
+      problems.push(`${input}: ${path} can't be read: ${found.code ?? found.message}`);
+    else if (found.isDirectory() && wanted === "file")
+      problems.push(`${input}: ${path} is a folder, not a file`);
     return full;
   };
   const located: Record<string, unknown> = { ...spec };
@@ -41,7 +43,9 @@ export async function locateFiles(spec: Spec, cwd: string): Promise<Spec> {
     const path = spec[key];
     if (path !== undefined) located[key] = await check(input, path, "file");
   }
-  located.overlay = await Promise.all(spec.overlay.map((path) => check("overlay", path, "folder or archive")));
+  located.overlay = await Promise.all(
+    spec.overlay.map((path) => check("overlay", path, "folder or archive")),
+  );
   for (const [key, input] of patchLists) {
     const files: string[] = [];
     for (const pattern of spec[key]) {

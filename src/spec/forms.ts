@@ -62,7 +62,10 @@ const units: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20,
 /** "64M" → bytes. */
 export const bytes = v.pipe(
   v.string(),
-  v.regex(/^[1-9]\d{0,11}[KMG]?$/i, (issue) => `${JSON.stringify(issue.input)} is not a size such as 512M or 1G`),
+  v.regex(
+    /^[1-9]\d{0,11}[KMG]?$/i,
+    (issue) => `${JSON.stringify(issue.input)} is not a size such as 512M or 1G`,
+  ),
   v.transform((value) => {
     const unit = /[KMG]$/i.exec(value)?.[0].toUpperCase() ?? "";
     return Number.parseInt(value, 10) * (units[unit] ?? 1);

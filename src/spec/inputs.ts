@@ -6,7 +6,20 @@ import * as v from "valibot";
 import { profiles } from "../build/profiles.ts";
 import { compressions } from "../image/compress.ts";
 import { architectures } from "../machine/architectures.ts";
-import { bytes, choice, flag, lines, list, name, path, pattern, seconds, text, whole, words } from "./forms.ts";
+import {
+  bytes,
+  choice,
+  flag,
+  lines,
+  list,
+  name,
+  path,
+  pattern,
+  seconds,
+  text,
+  whole,
+  words,
+} from "./forms.ts";
 
 /** The commands that take inputs, in the order of the help. */
 export type Command = "run" | "build" | "boot" | "shell";
@@ -152,9 +165,7 @@ export const inputs = {
   },
   compression: {
     schema: choice(compressions),
-    forms: compressions
-      .map((key) => `\`${key}\``)
-      .join(", "),
+    forms: compressions.map((key) => `\`${key}\``).join(", "),
     about: "How the initramfs is compressed.",
     defaultShown: "what the kernel has, best first",
     commands: building,
@@ -240,7 +251,7 @@ export const inputs = {
   "qemu-args": {
     schema: words,
     forms: "QEMU's own arguments, as one text",
-    about: 'Added to QEMU\'s command line, e.g. `-s -S` for a debugger.',
+    about: "Added to QEMU's command line, e.g. `-s -S` for a debugger.",
     default: "",
     commands: booting,
     value: "args",
@@ -323,13 +334,18 @@ export const inputs = {
 export type InputName = keyof typeof inputs;
 
 /** `kernel-config` → `kernelConfig`. */
-type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
+type Camel<S extends string> = S extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : S;
 
 type Given<Entry> = Entry extends { readonly schema: infer Schema extends v.GenericSchema }
   ? v.InferOutput<Schema>
   : never;
 
-type Value<Entry> = Entry extends { readonly default: string } | { readonly many: true } | { readonly fromDoor: true }
+type Value<Entry> = Entry extends
+  | { readonly default: string }
+  | { readonly many: true }
+  | { readonly fromDoor: true }
   ? Given<Entry>
   : Given<Entry> | undefined;
 

@@ -1,7 +1,7 @@
 /** From what was written (flags, a workflow's inputs) to a spec, or to one message that names everything wrong with it. */
 import * as v from "valibot";
-import { Failure } from "../outcome.ts";
 import { nearest } from "../nearest.ts";
+import { Failure } from "../outcome.ts";
 import { type Input, type InputName, inputs, type Spec } from "./inputs.ts";
 
 export type { Spec } from "./inputs.ts";
@@ -50,4 +50,3 @@ export function refuse(problems: readonly string[]): never {
   const [first = "", ...rest] = problems;
   throw new Failure("bad-request", first, { detail: rest });
 }
-

@@ -75,7 +75,8 @@ export function localStore(root: string, mode: StoreMode, warn: (message: string
     }
     // Another run was first, or an entry that `find` was not allowed to use stands there.
     const theirs = await readMeta(folder);
-    if (theirs !== undefined && (await damageOf(folder, theirs)) === undefined) return entryOf(folder, theirs);
+    if (theirs !== undefined && (await damageOf(folder, theirs)) === undefined)
+      return entryOf(folder, theirs);
     await discard(folder);
     await rename(made, folder);
     return entryOf(folder, meta);
@@ -150,7 +151,10 @@ export async function verifyEntries(
   const checked = [];
   for (const entry of await listEntries(root)) {
     const meta = await readMeta(entry.folder);
-    checked.push({ ...entry, damage: meta === undefined ? "entry.json is gone" : await damageOf(entry.folder, meta) });
+    checked.push({
+      ...entry,
+      damage: meta === undefined ? "entry.json is gone" : await damageOf(entry.folder, meta),
+    });
   }
   return checked;
 }

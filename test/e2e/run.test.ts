@@ -1,6 +1,17 @@
 /** The main job, from the bundle: a real kernel and BusyBox are built, and three real boots are judged. */
 import { execFileSync } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -97,7 +108,12 @@ describe("what changes rebuilds just what depends on it", () => {
     await writeFile(join(overlay, "etc", "motd"), "hello\n");
     const both = { kernel: true, busybox: true, initramfs: false, disk: false };
     expect(await hits("--overlay", overlay)).toEqual(both);
-    expect(await hits("--overlay", overlay)).toEqual({ kernel: true, busybox: true, initramfs: true, disk: true });
+    expect(await hits("--overlay", overlay)).toEqual({
+      kernel: true,
+      busybox: true,
+      initramfs: true,
+      disk: true,
+    });
     await writeFile(join(overlay, "etc", "motd"), "hello!\n");
     expect(await hits("--overlay", overlay)).toEqual(both);
   });
@@ -121,7 +137,12 @@ describe("a gate that fails", () => {
     expect((await stat(join(evidence, boot.console ?? "")).catch(() => undefined))?.isFile()).toBe(true);
     expect((await readFile(join(evidence, "summary.md"), "utf8")).length).toBeGreaterThan(100);
     const lastState = boot.timeline.at(-1)?.ms ?? 0;
-    return { boot, result, silentFor: end.ms - lastState, text: await readFile(join(evidence, boot.console!), "utf8") };
+    return {
+      boot,
+      result,
+      silentFor: end.ms - lastState,
+      text: await readFile(join(evidence, boot.console!), "utf8"),
+    };
   }
 
   const kernel = () => ["--kernel-image", join(out, "bzImage")];
@@ -207,19 +228,22 @@ describe("kernel reports at boot, on the minimal profile", () => {
     expect(end.stderr).toContain("PASSED");
   }, 600_000);
 
-  it.each(reports)("%s is seen, with the function's name in the log", async (kind, failureClass, words, name) => {
-    const evidence = join(folder, `report-${kind}`);
-    const end = await bootgate([
-      ...["boot", "--out", evidence, "--kernel-image", join(images, "bzImage")],
-      ...["--initramfs", join(images, "initramfs.cpio.zst"), "--append", `bootgate_provoke=${kind}`],
-    ]);
-    expect(end.code).toBe(1);
-    const { verdict } = (await resultIn(evidence)).boots[0]!;
-    expect(verdict.class).toBe(failureClass);
-    expect(verdict.title).toMatch(words);
-    expect(verdict.title).toContain(name);
-    expect(await readFile(join(evidence, "serial-direct.log"), "latin1")).toContain(`${name}+0x`);
-  });
+  it.each(reports)(
+    "%s is seen, with the function's name in the log",
+    async (kind, failureClass, words, name) => {
+      const evidence = join(folder, `report-${kind}`);
+      const end = await bootgate([
+        ...["boot", "--out", evidence, "--kernel-image", join(images, "bzImage")],
+        ...["--initramfs", join(images, "initramfs.cpio.zst"), "--append", `bootgate_provoke=${kind}`],
+      ]);
+      expect(end.code).toBe(1);
+      const { verdict } = (await resultIn(evidence)).boots[0]!;
+      expect(verdict.class).toBe(failureClass);
+      expect(verdict.title).toMatch(words);
+      expect(verdict.title).toContain(name);
+      expect(await readFile(join(evidence, "serial-direct.log"), "latin1")).toContain(`${name}+0x`);
+    },
+  );
 
   it("the same kernel passes when nothing is provoked", async () => {
     const end = await bootgate([

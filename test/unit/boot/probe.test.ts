@@ -61,7 +61,10 @@ describe("the probe (CASES 23)", () => {
 
   test("the answer is read with the kernel's taint, or without where it can't be read", () => {
     expect(probe.answerIn(said("BOOTGATE-c0ffee-56088-512-OK\r\n~ # "))).toEqual({ tainted: 512 });
-    expect(probe.answerIn(said("BOOTGATE-c0ffee-56088--OK\r\n"))).toEqual({ tainted: undefined });
+    const without = said(
+      "BOOTGATE-c0ffee-56088-cat: can't open '/proc/sys/kernel/tainted': No such file-OK\r\n",
+    );
+    expect(probe.answerIn(without)).toEqual({ tainted: undefined });
   });
 
   test("a message of the kernel may fall into the answer at any place", () => {

@@ -102,7 +102,9 @@ describe("why a symbol was lost", () => {
   it("reads help text as text and joined lines as one", () => {
     expect(findDefinitions(kconfig, "NOT_A_SYMBOL")).toEqual([]);
     expect(findDefinitions(kconfig, "APPLET")[0]?.conditions).toEqual([]);
-    expect(findDefinitions(kconfig, "HIDDEN")[0]?.conditions).toEqual(["TMPFS ||  \t\t   INET".replace(/\s+/g, " ")]);
+    expect(findDefinitions(kconfig, "HIDDEN")[0]?.conditions).toEqual([
+      "TMPFS ||  \t\t   INET".replace(/\s+/g, " "),
+    ]);
   });
 });
 

@@ -8,7 +8,8 @@ function problemsOf(written: Parameters<typeof parseSpec>[0]): readonly string[]
   try {
     parseSpec(written, door);
   } catch (error) {
-    if (error instanceof Failure && error.failureClass === "bad-request") return [error.message, ...error.detail];
+    if (error instanceof Failure && error.failureClass === "bad-request")
+      return [error.message, ...error.detail];
     throw error;
   }
   return [];
@@ -42,7 +43,13 @@ describe("a request that says nothing", () => {
 describe("values", () => {
   it("become numbers, lists and words", () => {
     const spec = parseSpec(
-      { memory: "2G", "qemu-args": "-s -S -device 'x,y=z w'", boot: ["bios", "direct"], ccache: "off", settle: "0.5" },
+      {
+        memory: "2G",
+        "qemu-args": "-s -S -device 'x,y=z w'",
+        boot: ["bios", "direct"],
+        ccache: "off",
+        settle: "0.5",
+      },
       door,
     );
     expect(spec.memory).toBe(2 ** 31);
@@ -58,7 +65,9 @@ describe("a wrong request", () => {
     const problems = problemsOf({ profile: "minmal", "kernel-confg": "x", accel: "kvn", memory: "lots" });
     expect(problems).toHaveLength(4);
     expect(problems.join("\n")).toContain("did you mean minimal?");
-    expect(problems.join("\n")).toContain("kernel-confg: there is no such input; did you mean kernel-config?");
+    expect(problems.join("\n")).toContain(
+      "kernel-confg: there is no such input; did you mean kernel-config?",
+    );
     expect(problems.join("\n")).toContain("did you mean kvm?");
     expect(problems.join("\n")).toContain("memory:");
   });

@@ -1,7 +1,13 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { listEntries, localStore, pruneEntries, sweepAbandoned, verifyEntries } from "../../../src/store/local.ts";
+import {
+  listEntries,
+  localStore,
+  pruneEntries,
+  sweepAbandoned,
+  verifyEntries,
+} from "../../../src/store/local.ts";
 import { keyOf, remember } from "../../../src/store/remember.ts";
 import { testContext } from "../../support/context.ts";
 
@@ -101,4 +107,3 @@ describe("looking after the store", () => {
     expect(await readdir(making)).toEqual([`run.${process.pid}.01234567`]);
   });
 });
-
