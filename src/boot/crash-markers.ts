@@ -39,7 +39,7 @@ export const crashMarkers: readonly CrashMarker[] = [
   kernel("panic", /^Kernel panic - not syncing: (.*)/, (match) => `Kernel panic: ${match[1]!.trim()}`),
 
   // Oopses.
-  report("oops", /^BUG: .*/, bugTitle),
+  report("oops", /^(?:watchdog: )?(BUG: .*)/, bugTitle),
   report("oops", /^kernel BUG at (\S+?)!?$/, (match) => `kernel BUG at ${match[1]}`),
   report("oops", /^general protection fault.*/, () => "general protection fault"),
   report("oops", /^(stack segment|divide error|invalid opcode|double fault).*: 0000 \[#\d+\]/, first),
@@ -140,7 +140,8 @@ function warningTitle(match: RegExpExecArray): string {
 }
 
 function bugTitle(match: RegExpExecArray): string {
-  const text = match[0].trim();
+  const text = match[1]!.trim();
+  if (/^BUG: soft lockup/.test(text)) return "BUG: soft lockup";
   if (/^BUG: (?:kernel )?NULL pointer dereference/i.test(text)) return "BUG: kernel NULL pointer dereference";
   return text.replace(/,? (?:at |for |address: |at virtual )?(?:address:? )?(?:0x)?[0-9a-f]{8,}.*$/, "");
 }

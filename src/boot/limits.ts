@@ -5,6 +5,8 @@ import type { State } from "./timeline.ts";
 export interface Limits {
   /** The whole boot, wall time. */
   readonly timeout: number;
+  /** Before the first byte: OVMF works for 4 CPU seconds under TCG before it says a word. */
+  readonly first: Silence;
   /** Silence before the kernel speaks: firmware, boot loader, decompressor. */
   readonly early: Silence;
   /** Silence of a kernel or an init that has spoken. */
@@ -24,6 +26,7 @@ export interface Silence {
 export const limits: Readonly<Record<Accelerator, Limits>> = {
   kvm: {
     timeout: 60,
+    first: { idle: 8, busy: 25 },
     early: { idle: 6, busy: 8 },
     late: { idle: 15, busy: 20 },
     probe: { idle: 10, busy: 15 },
@@ -32,6 +35,7 @@ export const limits: Readonly<Record<Accelerator, Limits>> = {
   // Under translation a guest is some 10-20 times slower; a kernel of 40 MB takes 3 s to unpack.
   tcg: {
     timeout: 180,
+    first: { idle: 8, busy: 25 },
     early: { idle: 6, busy: 8 },
     late: { idle: 20, busy: 30 },
     probe: { idle: 15, busy: 30 },
@@ -52,6 +56,7 @@ export function limitsFor(accel: Accelerator, options: LimitOptions): Limits {
     options.silence === undefined ? undefined : { idle: options.silence, busy: options.silence };
   return {
     timeout: options.timeout ?? base.timeout,
+    first: silence ?? base.first,
     early: silence ?? base.early,
     late: silence ?? base.late,
     probe: silence ?? base.probe,
@@ -61,6 +66,7 @@ export function limitsFor(accel: Accelerator, options: LimitOptions): Limits {
 
 /** The limit on silence in a state. */
 export function silenceIn(state: State, all: Limits): Silence {
+  if (state === "qemu-started") return all.first;
   if (state === "prompt") return all.probe;
   return state === "kernel" || state === "init" ? all.late : all.early;
 }

@@ -6,7 +6,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import type { ConsoleLine } from "./console.ts";
 import { CrashWatch } from "./crash.ts";
 import { isStamped } from "./printk.ts";
-import { type Answer, defaultPrompt, loginPrompt, Probe, promptStands, Schedule } from "./probe.ts";
+import { type Answer, loginPrompt, Probe, promptStands, Schedule } from "./probe.ts";
 import type { Run } from "./run.ts";
 import type { Finding } from "./verdict.ts";
 
@@ -23,7 +23,6 @@ export type Proof = { readonly answer: Answer } | { readonly finding: Finding };
 export async function untilProven(run: Run): Promise<Proof> {
   const { watch } = run;
   const probe = new Probe(randomBytes(4).toString("hex"), [randomInt(100, 999), randomInt(100, 999)]);
-  const prompt = run.plan.prompt === undefined ? defaultPrompt : new RegExp(run.plan.prompt);
   const probing = new Schedule();
   const nudging = new Schedule();
   for (;;) {
@@ -37,7 +36,7 @@ export async function untilProven(run: Run): Promise<Proof> {
     const finding = (await run.ended()) ?? loginFinding(run);
     if (finding) return { finding };
 
-    if (!watch.timeline.has("prompt") && promptStands(said, prompt))
+    if (!watch.timeline.has("prompt") && promptStands(said, run.prompt))
       watch.timeline.reach("prompt", run.now());
     if (watch.timeline.has("prompt")) {
       // A second try begins with Enter: what stands on the line may be half of the first.
@@ -89,6 +88,7 @@ export interface Dmesg {
   readonly crashes: CrashWatch;
 }
 
+/** BusyBox' dmesg gives the last 16 KB unless told otherwise; -s is known to util-linux and toybox too. */
 const dmesgLimitMs = 4000;
 const dmesgMaximumLines = 20_000;
 
@@ -106,7 +106,7 @@ export async function captureDmesg(run: Run): Promise<Dmesg | undefined> {
       crashes.line(line, "probe");
     }
   };
-  run.type(`echo "BOOT""GATE-${nonce}-begin";dmesg;echo "BOOT""GATE-${nonce}-end"\n`);
+  run.type(`echo "BOOT""GATE-${nonce}-begin";dmesg -s 1048576;echo "BOOT""GATE-${nonce}-end"\n`);
   const limit = run.now() + dmesgLimitMs;
   const current = () => state;
   while (current() !== "after" && run.now() < limit && run.session.exit === undefined) await run.pause(50);

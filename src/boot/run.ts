@@ -8,6 +8,7 @@ import { type Crash, CrashWatch } from "./crash.ts";
 import type { Limits } from "./limits.ts";
 import { cpuMsOf, type Doing, SilenceClock, sampleGuest } from "./liveness.ts";
 import type { BootPlan } from "./plan.ts";
+import { defaultPrompt } from "./probe.ts";
 import { Session } from "./session.ts";
 import { type Facts, shutdownFinding, silenceFinding, timeoutFinding } from "./silence.ts";
 import { loadedAll } from "./timeline.ts";
@@ -32,6 +33,7 @@ const refusals =
 export class Run {
   readonly plan: BootPlan;
   readonly limits: Limits;
+  readonly prompt: RegExp;
   readonly watch: Watch;
   readonly silence = new SilenceClock();
   /** Milliseconds since QEMU was spawned, on the monotonic clock. */
@@ -48,6 +50,7 @@ export class Run {
   constructor(plan: BootPlan, limits: Limits, context: Context) {
     this.plan = plan;
     this.limits = limits;
+    this.prompt = promptOf(plan);
     this.#context = context;
     const start = context.now();
     this.now = () => context.now() - start;
@@ -209,7 +212,15 @@ export class Run {
   }
 }
 
-/** The worse of the crashes that a policy counts; undefined when there is none. */
+function promptOf(plan: BootPlan): RegExp {
+  try {
+    return plan.prompt === undefined ? defaultPrompt : new RegExp(plan.prompt);
+  } catch (cause) {
+    throw new Failure("bad-request", `prompt: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The worst of the crashes that a policy counts; undefined when there is none. */
 export function worst(crashes: readonly Crash[], counts: (crash: Crash) => number): Crash | undefined {
   let found: Crash | undefined;
   for (const crash of crashes) {

@@ -41,6 +41,6 @@ export function verdictOf(finding: Finding, reached: State, excerpt: readonly Co
 /** The last line that has words in it, shortened for a title; undefined when there is none. */
 export function lastWords(lines: readonly ConsoleLine[], partial: string): string | undefined {
   const texts = [...lines.map((line) => line.text), partial];
-  const last = texts.findLast((text) => /\w{2}/.test(text) && !/BOOT""GATE|read _b</.test(text)); // not our probe's echo
+  const last = texts.findLast((text) => /\w{2}/.test(text) && !/BOOT""GATE/.test(text)); // not our probe's echo
   return last === undefined ? undefined : cleaned(last).trim().slice(0, 120);
 }
