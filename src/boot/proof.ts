@@ -105,6 +105,7 @@ export async function captureDmesg(run: Run): Promise<Dmesg | undefined> {
       lines.push(line);
       crashes.line(line, "probe");
     }
+    return state === "inside";
   };
   run.type(`echo "BOOT""GATE-${nonce}-begin";dmesg -s 1048576;echo "BOOT""GATE-${nonce}-end"\n`);
   const limit = run.now() + dmesgLimitMs;

@@ -1,7 +1,7 @@
 /** What a boot that stopped talking, reset or ran out of time is to be called. Pure: facts in, finding out. */
 import type { BootPath } from "../machine/architectures.ts";
 import { type Limits, silenceIn } from "./limits.ts";
-import type { State } from "./timeline.ts";
+import { type State, states } from "./timeline.ts";
 import type { Finding } from "./verdict.ts";
 
 export interface Facts {
@@ -27,6 +27,7 @@ const deadAfterMs = 1000;
 
 /** The finding when the silence is over its limit; undefined while it is not. */
 export function silenceFinding(facts: Facts, quiet: Quiet, limits: Limits): Finding | undefined {
+  if (proven(facts.reached)) return undefined; // a shell with nothing to do is silent
   const limit = silenceIn(facts.reached, limits);
   const how =
     quiet.deadMs >= deadAfterMs
@@ -37,6 +38,14 @@ export function silenceFinding(facts: Facts, quiet: Quiet, limits: Limits): Find
           ? `silent through ${Math.round((quiet.busyMs + quiet.idleMs) / 1000)} s of work`
           : undefined;
   return how === undefined ? undefined : stuckFinding(facts, how);
+}
+
+function beforeKernel(state: State): boolean {
+  return states.indexOf(state) < states.indexOf("kernel");
+}
+
+function proven(state: State): boolean {
+  return states.indexOf(state) >= states.indexOf("probe");
 }
 
 /** A boot that came to rest somewhere before the probe was answered. */
@@ -85,7 +94,7 @@ export function shutdownFinding(facts: Facts, reason: string): Finding {
   const line = facts.lastLine;
   const after = facts.lastWords === undefined ? "" : `; the last words were: ${facts.lastWords}`;
   if (reason === "guest-panic") return { class: "panic", title: `${what}${after}`, line };
-  if (facts.reached !== "kernel" && facts.reached !== "init" && facts.reached !== "prompt") {
+  if (beforeKernel(facts.reached)) {
     if (facts.handedOver) {
       return {
         class: "kernel-silent",
@@ -97,7 +106,8 @@ export function shutdownFinding(facts: Facts, reason: string): Finding {
       return { class: "bootloader-failed", title: `${what} in the boot loader${after}`, line };
     }
   }
-  return { class: "unexpected-reboot", title: `${what} before a shell answered${after}`, line };
+  const when = facts.reached === "probe" ? "after a shell had answered" : "before a shell answered";
+  return { class: "unexpected-reboot", title: `${what} ${when}${after}`, line };
 }
 
 /** The whole boot took longer than it may. */

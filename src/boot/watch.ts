@@ -20,8 +20,8 @@ export class Watch {
   /** Bytes that were not an echo. */
   spoken = 0;
   #echo = 0;
-  /** While set, lines go here and are not judged: the guest repeats old messages (dmesg). */
-  divert: ((line: ConsoleLine) => void) | undefined;
+  /** While set, it sees each line first; true when the line is not to be judged: the guest repeats old ones (dmesg). */
+  divert: ((line: ConsoleLine) => boolean) | undefined;
 
   /** @param now milliseconds since QEMU was spawned */
   constructor(now: () => number) {
@@ -53,10 +53,7 @@ export class Watch {
   #line(line: ConsoleLine, now: number): void {
     this.recent.add(line);
     this.said.line(line.text);
-    if (this.divert) {
-      this.divert(line);
-      return;
-    }
+    if (this.divert?.(line)) return;
     this.#judge(line, now);
   }
 

@@ -102,6 +102,10 @@ describe("four silences are four classes (CASES 21)", () => {
     expect(silenceFinding(facts, { idleMs: 1000, busyMs: 3000, deadMs: 0 }, limits)).toBeUndefined();
   });
 
+  test("a shell that has answered may be silent for as long as it likes", () => {
+    expect(silenceFinding({ ...base, reached: "probe", handedOver: true }, long, limits)).toBeUndefined();
+  });
+
   test("`silence` stands for every limit on it", () => {
     const own = limitsFor("tcg", { silence: 2 });
     const facts: Facts = { ...base, reached: "kernel" };
@@ -117,6 +121,7 @@ describe("a guest that stops the machine (CASES 20)", () => {
     [{ reached: "boot-loader", handedOver: true }, "guest-reset", "kernel-silent"],
     [{ reached: "boot-loader" }, "guest-reset", "bootloader-failed"],
     [{ reached: "init" }, "guest-panic", "panic"],
+    [{ reached: "probe", handedOver: true }, "guest-reset", "unexpected-reboot"],
   ] as [Partial<Facts>, string, string][])("%j, %s is %s", (facts, reason, failureClass) => {
     expect(shutdownFinding({ ...base, ...facts }, reason).class).toBe(failureClass);
   });
