@@ -4,6 +4,7 @@
  */
 import { mkdtemp, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Context, StageLog } from "../context.ts";
 import { asFailure, Failure } from "../outcome.ts";
@@ -85,7 +86,9 @@ async function extract(
     log.progress({ done: input.consumed(), total: size, note: `unpacking ${what}` });
   }, 250);
   try {
-    const flow = await pipeline(input.stream, guard, tar.child.stdin).then(
+    const flow = await pipeline(input.stream, guard, (chunks: AsyncIterable<Buffer>) =>
+      feed(tar.child.stdin, chunks),
+    ).then(
       () => undefined,
       (error: NodeJS.ErrnoException) => error,
     );
@@ -107,6 +110,28 @@ async function extract(
   } finally {
     clearInterval(ticker);
   }
+}
+
+/**
+ * Feeds a program that may end first: then its exit code is the judge, and a broken pipe only the sign of it. (A stream
+ * pipeline would call it an error even when the program ends between the last byte and the end of the pipe.)
+ */
+async function feed(stdin: Writable, chunks: AsyncIterable<Buffer>): Promise<void> {
+  const closed = new Promise<void>((resolve) => stdin.once("close", resolve));
+  stdin.on("error", () => {});
+  for await (const chunk of chunks) {
+    if (stdin.destroyed) throw new Error("tar ended before the archive did");
+    if (!stdin.write(chunk)) {
+      let resume = () => {};
+      const drained = new Promise<void>((resolve) => {
+        resume = resolve;
+        stdin.once("drain", resume);
+      });
+      await Promise.race([drained, closed]);
+      stdin.off("drain", resume);
+    }
+  }
+  stdin.end();
 }
 
 /**
