@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { A as __toESM, C as Failure, D as package_default, E as exitCodeOf, O as __commonJSMin, S as safeParse, T as classes, _ as withContext, a as bootGiven, b as sweepAbandoned, c as shell, d as installCommand, f as missingNeeds, g as cacheFolder, h as hostArchitecture, i as bytes, k as __require, l as megabytes, m as architectureOf, n as parseSpec, o as build, p as needs, r as inputs, s as run, t as locateFiles, u as chooseAccelerator, v as listEntries, w as asFailure, x as verifyEntries, y as pruneEntries } from "./shared-files.js";
+import { A as __toESM, C as Failure, D as package_default, E as exitCodeOf, O as __commonJSMin, S as safeParse, T as classes, _ as withContext, a as bootGiven, b as sweepAbandoned, c as shell, d as installCommand, f as missingNeeds, g as cacheFolder, h as hostArchitecture, i as bytes, k as __require, l as megabytes, m as architectureOf, n as parseSpec, o as build, p as needs, r as inputs, s as run, t as locateFiles, u as inspectKvm, v as listEntries, w as asFailure, x as verifyEntries, y as pruneEntries } from "./shared-files.js";
 import { join } from "node:path";
 import process$2 from "node:process";
 import { readdir, rm, stat } from "node:fs/promises";
@@ -3104,8 +3104,15 @@ async function diagnose(arch, context) {
 			met: !missing.includes(need)
 		})),
 		install: missing.length === 0 ? void 0 : installCommand(missing),
-		accelerator: hasQemu ? await chooseAccelerator("auto", arch, context) : void 0,
+		accelerator: hasQemu ? await accelerator(arch, context) : void 0,
 		node: process.version
+	};
+}
+async function accelerator(arch, context) {
+	const { usable, reason } = await inspectKvm(arch, context);
+	return {
+		accel: usable ? "kvm" : "tcg",
+		reason
 	};
 }
 /** The diagnosis for people. */

@@ -69,7 +69,7 @@ var package_default = {
 	scripts: {
 		"start": "node dist/cli.js run --install-packages",
 		"test": "node test/main.mjs",
-		"build": "rolldown --config rolldown.config.ts",
+		"build": "rolldown --config rolldown.config.mjs",
 		"types": "tsc",
 		"lint": "biome check .",
 		"format": "biome check --write .",
@@ -2124,7 +2124,7 @@ const crashMarkers = [
 	kernel("no-init", /^Kernel panic - not syncing: (No (?:working )?init found|Requested init \S+ failed[^.]*)/, first),
 	kernel("init-died", /^Kernel panic - not syncing: (Attempted to kill init!.*)/, first),
 	kernel("panic", /^Kernel panic - not syncing: (.*)/, (match) => `Kernel panic: ${match[1].trim()}`),
-	report$1("oops", /^BUG: .*/, bugTitle),
+	report$1("oops", /^(?:watchdog: )?(BUG: .*)/, bugTitle),
 	report$1("oops", /^kernel BUG at (\S+?)!?$/, (match) => `kernel BUG at ${match[1]}`),
 	report$1("oops", /^general protection fault.*/, () => "general protection fault"),
 	report$1("oops", /^(stack segment|divide error|invalid opcode|double fault).*: 0000 \[#\d+\]/, first),
@@ -2212,7 +2212,8 @@ function warningTitle(match) {
 	return match[1] ? `WARNING in ${match[1]}` : "WARNING";
 }
 function bugTitle(match) {
-	const text = match[0].trim();
+	const text = match[1].trim();
+	if (/^BUG: soft lockup/.test(text)) return "BUG: soft lockup";
 	if (/^BUG: (?:kernel )?NULL pointer dereference/i.test(text)) return "BUG: kernel NULL pointer dereference";
 	return text.replace(/,? (?:at |for |address: |at virtual )?(?:address:? )?(?:0x)?[0-9a-f]{8,}.*$/, "");
 }
@@ -2480,6 +2481,10 @@ function inState(entry, state) {
 const limits = {
 	kvm: {
 		timeout: 60,
+		first: {
+			idle: 8,
+			busy: 25
+		},
 		early: {
 			idle: 6,
 			busy: 8
@@ -2496,6 +2501,10 @@ const limits = {
 	},
 	tcg: {
 		timeout: 180,
+		first: {
+			idle: 8,
+			busy: 25
+		},
 		early: {
 			idle: 6,
 			busy: 8
@@ -2519,6 +2528,7 @@ function limitsFor(accel, options) {
 	};
 	return {
 		timeout: options.timeout ?? base.timeout,
+		first: silence ?? base.first,
 		early: silence ?? base.early,
 		late: silence ?? base.late,
 		probe: silence ?? base.probe,
@@ -2527,6 +2537,7 @@ function limitsFor(accel, options) {
 }
 /** The limit on silence in a state. */
 function silenceIn(state, all) {
+	if (state === "qemu-started") return all.first;
 	if (state === "prompt") return all.probe;
 	return state === "kernel" || state === "init" ? all.late : all.early;
 }
@@ -2569,14 +2580,14 @@ var Probe = class {
 	/** @param nonce letters and digits; another one each boot, so that a recorded answer proves nothing */
 	constructor(nonce, factors) {
 		const [a, b] = factors;
-		this.sent = `_b=;[ -r /proc/sys/kernel/tainted ]&&read _b</proc/sys/kernel/tainted;echo "BOOT""GATE-${nonce}-$((${a}*${b}))-"$_b"-OK"\n`;
-		this.#answer = new RegExp(`BOOTGATE-${nonce}-${a * b}-(\\d*)-OK`);
+		this.sent = `echo "BOOT""GATE-${nonce}-$((${a} * ${b}))-$(cat /proc/sys/kernel/tainted 2>&1)-OK"\n`;
+		this.#answer = new RegExp(`BOOTGATE-${nonce}-${a * b}-(.{0,200}?)-OK`);
 	}
 	/** The answer in what programs wrote, if it is there. */
 	answerIn(said) {
 		const match = this.#answer.exec(said.replaceAll("\n", ""));
 		if (!match) return void 0;
-		return { tainted: match[1] === "" ? void 0 : Number(match[1]) };
+		return { tainted: /^\d+$/.test(match[1]) ? Number(match[1]) : void 0 };
 	}
 };
 /** When to send: after a prompt at once; again after 2, 3, 4 … s; never so fast that a slow guest drowns. */
@@ -2609,7 +2620,6 @@ const loginAfterMs = 3e3;
 async function untilProven(run) {
 	const { watch } = run;
 	const probe = new Probe(randomBytes(4).toString("hex"), [randomInt(100, 999), randomInt(100, 999)]);
-	const prompt = run.plan.prompt === void 0 ? defaultPrompt : new RegExp(run.plan.prompt);
 	const probing = new Schedule();
 	const nudging = new Schedule();
 	for (;;) {
@@ -2622,7 +2632,7 @@ async function untilProven(run) {
 		}
 		const finding = await run.ended() ?? loginFinding(run);
 		if (finding) return { finding };
-		if (!watch.timeline.has("prompt") && promptStands(said, prompt)) watch.timeline.reach("prompt", run.now());
+		if (!watch.timeline.has("prompt") && promptStands(said, run.prompt)) watch.timeline.reach("prompt", run.now());
 		if (watch.timeline.has("prompt")) {
 			if (probing.due(run.now())) run.type(probing.count > 1 ? `\n${probe.sent}` : probe.sent);
 		} else if (mayHidePrompt(run) && nudging.due(run.now())) {
@@ -2659,6 +2669,7 @@ async function settle(run) {
 	}
 	run.watch.timeline.reach("settled", run.now());
 }
+/** BusyBox' dmesg gives the last 16 KB unless told otherwise; -s is known to util-linux and toybox too. */
 const dmesgLimitMs = 4e3;
 const dmesgMaximumLines = 2e4;
 /** Asks the shell for dmesg. Undefined when it does not come in time, or is not one. */
@@ -2674,8 +2685,9 @@ async function captureDmesg(run) {
 			lines.push(line);
 			crashes.line(line, "probe");
 		}
+		return state === "inside";
 	};
-	run.type(`echo "BOOT""GATE-${nonce}-begin";dmesg;echo "BOOT""GATE-${nonce}-end"\n`);
+	run.type(`echo "BOOT""GATE-${nonce}-begin";dmesg -s 1048576;echo "BOOT""GATE-${nonce}-end"\n`);
 	const limit = run.now() + dmesgLimitMs;
 	const current = () => state;
 	while (current() !== "after" && run.now() < limit && run.session.exit === void 0) await run.pause(50);
@@ -3182,9 +3194,16 @@ async function socketFolder(temporary) {
 const deadAfterMs = 1e3;
 /** The finding when the silence is over its limit; undefined while it is not. */
 function silenceFinding(facts, quiet, limits) {
+	if (proven(facts.reached)) return void 0;
 	const limit = silenceIn(facts.reached, limits);
 	const how = quiet.deadMs >= deadAfterMs ? "every processor is halted with interrupts off" : quiet.idleMs >= limit.idle * 1e3 ? `silent for ${limit.idle} s, the machine idle` : quiet.idleMs / (limit.idle * 1e3) + quiet.busyMs / (limit.busy * 1e3) >= 1 ? `silent through ${Math.round((quiet.busyMs + quiet.idleMs) / 1e3)} s of work` : void 0;
 	return how === void 0 ? void 0 : stuckFinding(facts, how);
+}
+function beforeKernel(state) {
+	return states.indexOf(state) < states.indexOf("kernel");
+}
+function proven(state) {
+	return states.indexOf(state) >= states.indexOf("probe");
 }
 /** A boot that came to rest somewhere before the probe was answered. */
 function stuckFinding(facts, how) {
@@ -3240,7 +3259,7 @@ function shutdownFinding(facts, reason) {
 		title: `${what}${after}`,
 		line
 	};
-	if (facts.reached !== "kernel" && facts.reached !== "init" && facts.reached !== "prompt") {
+	if (beforeKernel(facts.reached)) {
 		if (facts.handedOver) return {
 			class: "kernel-silent",
 			title: `${what} before the kernel spoke (a triple fault?)${after}`,
@@ -3254,7 +3273,7 @@ function shutdownFinding(facts, reason) {
 	}
 	return {
 		class: "unexpected-reboot",
-		title: `${what} before a shell answered${after}`,
+		title: `${what} ${facts.reached === "probe" ? "after a shell had answered" : "before a shell answered"}${after}`,
 		line
 	};
 }
@@ -3283,7 +3302,7 @@ function verdictOf(finding, reached, excerpt) {
 }
 /** The last line that has words in it, shortened for a title; undefined when there is none. */
 function lastWords(lines, partial) {
-	const last = [...lines.map((line) => line.text), partial].findLast((text) => /\w{2}/.test(text) && !/BOOT""GATE|read _b</.test(text));
+	const last = [...lines.map((line) => line.text), partial].findLast((text) => /\w{2}/.test(text) && !/BOOT""GATE/.test(text));
 	return last === void 0 ? void 0 : cleaned(last).trim().slice(0, 120);
 }
 // src/boot/watch.ts
@@ -3303,7 +3322,7 @@ var Watch = class {
 	/** Bytes that were not an echo. */
 	spoken = 0;
 	#echo = 0;
-	/** While set, lines go here and are not judged: the guest repeats old messages (dmesg). */
+	/** While set, it sees each line first; true when the line is not to be judged: the guest repeats old ones (dmesg). */
 	divert;
 	/** @param now milliseconds since QEMU was spawned */
 	constructor(now) {
@@ -3332,10 +3351,7 @@ var Watch = class {
 	#line(line, now) {
 		this.recent.add(line);
 		this.said.line(line.text);
-		if (this.divert) {
-			this.divert(line);
-			return;
-		}
+		if (this.divert?.(line)) return;
 		this.#judge(line, now);
 	}
 	#judge(line, now) {
@@ -3393,6 +3409,7 @@ const refusals = /qemu.*: (?:could not load (?:kernel|initrd)|linux kernel too o
 var Run = class {
 	plan;
 	limits;
+	prompt;
 	watch;
 	silence = new SilenceClock();
 	/** Milliseconds since QEMU was spawned, on the monotonic clock. */
@@ -3408,6 +3425,7 @@ var Run = class {
 	constructor(plan, limits, context) {
 		this.plan = plan;
 		this.limits = limits;
+		this.prompt = promptOf(plan);
 		this.#context = context;
 		const start = context.now();
 		this.now = () => context.now() - start;
@@ -3555,7 +3573,14 @@ var Run = class {
 		if (watch.spoken === this.#spokenAtSample) this.silence.add(sample.doing, now, cpuMsOf(session.pid));
 	}
 };
-/** The worse of the crashes that a policy counts; undefined when there is none. */
+function promptOf(plan) {
+	try {
+		return plan.prompt === void 0 ? defaultPrompt : new RegExp(plan.prompt);
+	} catch (cause) {
+		throw new Failure("bad-request", `prompt: ${cause.message}`, { cause });
+	}
+}
+/** The worst of the crashes that a policy counts; undefined when there is none. */
 function worst(crashes, counts) {
 	let found;
 	for (const crash of crashes) if (counts(crash) > (found ? counts(found) : 0)) found = crash;
@@ -4652,6 +4677,11 @@ const profiles = {
 					"EFI_STUB",
 					"y",
 					"boot path `uefi`: bzImage is a program that the firmware can start"
+				],
+				[
+					"KERNEL_GZIP",
+					"y",
+					"unpacks 0.5 s sooner than tinyconfig's XZ under emulation, for 0.6 MB more"
 				],
 				[
 					"PRINTK",
@@ -13257,7 +13287,7 @@ async function extract({ archive, what }, work, size, maximum, context, log) {
 		});
 	}, 250);
 	try {
-		const flow = await pipeline(input.stream, guard, tar.child.stdin).then(() => void 0, (error) => error);
+		const flow = await pipeline(input.stream, guard, (chunks) => feed(tar.child.stdin, chunks)).then(() => void 0, (error) => error);
 		if (flow instanceof Failure) throw flow;
 		if (flow !== void 0) await input.stop();
 		else await input.finished;
@@ -13281,6 +13311,27 @@ async function extract({ archive, what }, work, size, maximum, context, log) {
 	} finally {
 		clearInterval(ticker);
 	}
+}
+/**
+* Feeds a program that may end first: then its exit code is the judge, and a broken pipe only the sign of it. (A stream
+* pipeline would call it an error even when the program ends between the last byte and the end of the pipe.)
+*/
+async function feed(stdin, chunks) {
+	const closed = new Promise((resolve) => stdin.once("close", resolve));
+	stdin.on("error", () => {});
+	for await (const chunk of chunks) {
+		if (stdin.destroyed) throw new Error("tar ended before the archive did");
+		if (!stdin.write(chunk)) {
+			let resume = () => {};
+			const drained = new Promise((resolve) => {
+				resume = resolve;
+				stdin.once("drain", resume);
+			});
+			await Promise.race([drained, closed]);
+			stdin.off("drain", resume);
+		}
+	}
+	stdin.end();
 }
 /**
 * GNU tar's arguments. Owners are never restored and modes come from the archive whatever the umask, so that the tree is
@@ -36910,9 +36961,10 @@ async function transferOnce(transfer, context, log) {
 	const { request, limits, url, part } = transfer;
 	const offset = await part.size();
 	const watch = createWatch(transfer, context);
+	let body;
 	try {
 		log.progress({ note: `${request.what} from ${new URL(url).host}` });
-		const { statusCode, headers, body } = await transfer.client.request({
+		const answer = await transfer.client.request({
 			origin: new URL(url).origin,
 			path: new URL(url).pathname + new URL(url).search,
 			method: "GET",
@@ -36923,13 +36975,12 @@ async function transferOnce(transfer, context, log) {
 			},
 			signal: watch.signal
 		});
+		const { statusCode, headers } = answer;
+		body = answer.body;
 		body.on("error", () => {});
 		const start = startOf(statusCode, headers, offset);
 		if (start !== offset) await part.truncate();
-		if (start === void 0) {
-			body.destroy();
-			throw new Setback("the server has no such range, starting over", true, 0);
-		}
+		if (start === void 0) throw new Setback("the server has no such range, starting over", true, 0);
 		const length = Number(headers["content-length"] ?? NaN);
 		const whole = Number.isFinite(length) ? start + length : void 0;
 		if (whole !== void 0 && whole > request.maxBytes) throw tooLarge(request, url);
@@ -36944,6 +36995,7 @@ async function transferOnce(transfer, context, log) {
 		throw setbackOf(error, limits);
 	} finally {
 		watch.end();
+		body?.destroy();
 	}
 }
 async function store(body, start, whole, { request, url, part }, alive, log) {
@@ -37103,7 +37155,7 @@ async function download(request, context, log) {
 		else await part.release();
 		throw failure;
 	} finally {
-		await client.close();
+		await client.destroy();
 	}
 }
 /** Brings the part file to its whole, proved length, or throws. */
@@ -41101,4 +41153,4 @@ async function globbed(pattern, cwd) {
 		absolute: isAbsolute(pattern)
 	})).sort();
 }
-export { __toESM as A, Failure as C, package_default as D, exitCodeOf as E, __commonJSMin as O, safeParse as S, classes as T, withContext as _, bootGiven as a, sweepAbandoned as b, shell as c, installCommand as d, missingNeeds as f, cacheFolder as g, hostArchitecture as h, bytes as i, __require$1 as k, megabytes as l, architectureOf as m, parseSpec as n, build$8 as o, needs as p, inputs as r, run as s, locateFiles as t, chooseAccelerator as u, listEntries as v, asFailure as w, verifyEntries as x, pruneEntries as y };
+export { __toESM as A, Failure as C, package_default as D, exitCodeOf as E, __commonJSMin as O, safeParse as S, classes as T, withContext as _, bootGiven as a, sweepAbandoned as b, shell as c, installCommand as d, missingNeeds as f, cacheFolder as g, hostArchitecture as h, bytes as i, __require$1 as k, megabytes as l, architectureOf as m, parseSpec as n, build$8 as o, needs as p, inputs as r, run as s, locateFiles as t, inspectKvm as u, listEntries as v, asFailure as w, verifyEntries as x, pruneEntries as y };

@@ -31,6 +31,7 @@ const minimalKernel: readonly ProfileSymbol[] = [
   // The processor, and how the kernel is entered
   ["64BIT", "y", "tinyconfig is 32-bit on x86"],
   ["SMP", "y", "`cpus` may ask for several; it also brings the RCU that reports stalls (the other is mute)"],
+  ["NR_CPUS", "64", "x86's own default; tinyconfig's 1 would only be raised to 2"],
   ["HIGH_RES_TIMERS", "y", "without it every sleep is rounded up to a 4 ms tick"],
   ["NO_HZ_IDLE", "y", "an idle guest leaves the host's processor alone"],
   ["HYPERVISOR_GUEST", "y", "the menu that PVH and KVM_GUEST stand in"],
@@ -42,6 +43,7 @@ const minimalKernel: readonly ProfileSymbol[] = [
   ["PCI", "y", "the bus all of QEMU's devices are on"],
   ["EFI", "y", "boot path `uefi`"],
   ["EFI_STUB", "y", "boot path `uefi`: bzImage is a program that the firmware can start"],
+  ["KERNEL_GZIP", "y", "unpacks 0.5 s sooner than tinyconfig's XZ under emulation, for 0.6 MB more"],
 
   // What a gate needs to see
   ["PRINTK", "y", "tinyconfig is silent"],

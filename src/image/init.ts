@@ -7,10 +7,10 @@
  * which the kernel opens for process 1, comes from the initramfs that every kernel carries built in.
  */
 
-/** The script's text, for BusyBox ash; the file wants mode 0755. Verified by booting it on linux 6.12 and BusyBox 1.38. */
+/** The script's text, for BusyBox ash; the file wants mode 0755. */
 export const defaultInit = `#!/bin/sh
-# /init: process 1 of a Bootgate initramfs, run by BusyBox ash. It must come up on any kernel that can run a program: whatever
-# the kernel lacks is left out without a word, so that what stands on the console comes from the system under test.
+# /init: process 1 of a Bootgate initramfs, run by BusyBox ash. It must come up on any kernel that can run a
+# program: whatever the kernel lacks is left out without a word, so that the console shows the system under test.
 
 export PATH=/sbin:/usr/sbin:/bin:/usr/bin HOME=/root TERM=linux
 
