@@ -3,9 +3,11 @@ import type { Context, StageLog } from "../context.ts";
 import { download } from "../host/download.ts";
 import { nearest } from "../nearest.ts";
 import { Failure } from "../outcome.ts";
+import { distributionOf } from "./apt.ts";
 import { compressionOf, describe, headOf } from "./archive.ts";
 import { archiveSource, downloadPath, keptArchive } from "./archive-source.ts";
-import { archiveLimit, fileOf, mirrors, pinOf, pins } from "./pins.ts";
+import { obtainFromApt } from "./distribution.ts";
+import { archiveLimit, fileOf, mirrors, pinnedSuites, pinOf, pins } from "./pins.ts";
 import type { ReleaseRequest, Source, SourceForm, SourceName, SourcePolicy } from "./types.ts";
 
 export const releaseForm: SourceForm<ReleaseRequest> = {
@@ -28,9 +30,35 @@ export const releaseForm: SourceForm<ReleaseRequest> = {
       },
     );
   },
-  obtain: (request, policy, context, log) =>
-    obtainRelease(request.name, request.version, request.text, policy, context, log),
+  obtain: async (request, policy, context, log) => {
+    const { name, version, text } = request;
+    try {
+      return await obtainRelease(name, version, text, policy, context, log);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.failureClass !== "source-unreachable") throw error;
+      const same = await fromPackageArchive(name, version, text, context, log);
+      if (same === undefined) throw error;
+      return same;
+    }
+  },
 };
+
+/** The package archive is one more mirror where it has that very archive: the pinned hash makes any mirror as good. */
+async function fromPackageArchive(
+  name: SourceName,
+  version: string,
+  form: string,
+  context: Context,
+  log: StageLog,
+): Promise<Source | undefined> {
+  if (name !== "busybox") return undefined;
+  const { id } = await distributionOf(context);
+  for (const { suite } of (pinnedSuites[id] ?? []).filter((entry) => entry.version === version)) {
+    const source = await obtainFromApt(name, suite, form, context, log);
+    if (source.sha256 === pinOf(name, version)?.sha256) return source;
+  }
+  return undefined;
+}
 
 /**
  * A pinned release's archive, from the cache or a mirror.

@@ -18,7 +18,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256OfFile } from "../../src/host/files.ts";
 import { resultSchema } from "../../src/report/result.ts";
-import { bootgate, type CliEnd, hitsOf, resultIn, root } from "../support/cli.ts";
+import { bootgate, type CliEnd, hitsOf, resultIn, root, suiteCache } from "../support/cli.ts";
 
 let folder: string;
 let out: string;
@@ -89,15 +89,33 @@ describe("bootgate run", () => {
 });
 
 describe("what changes rebuilds just what depends on it", () => {
+  let cache: string;
+
+  /** A cache that holds the first run's stages and nothing else, with its downloads and compiled output. */
+  beforeAll(async () => {
+    cache = await mkdtemp(join(suiteCache, "changes-"));
+    const [from, to] = [join(suiteCache, "bootgate"), join(cache, "bootgate")];
+    await mkdir(join(to, "entries"), { recursive: true });
+    const { stages } = await resultIn(out);
+    const kept = stages.map((stage) => join("entries", `${stage.name}-${stage.key}`));
+    const beside = (await readdir(from)).filter((name) => !["entries", "making"].includes(name));
+    for (const name of [...beside, ...kept]) execFileSync("cp", ["-al", join(from, name), join(to, name)]);
+  });
+  afterAll(() => rm(cache, { recursive: true, force: true }));
+
   async function hits(...args: string[]) {
     const changed = await mkdtemp(join(folder, "changed-"));
-    const end = await bootgate(["build", "--out", changed, ...args]);
+    const end = await bootgate(["build", "--out", changed, ...args], { cache });
     expect(end.stderr).toContain("PASSED");
     return hitsOf(await resultIn(changed));
   }
 
+  it("nothing: nothing", async () => {
+    expect(await hits()).toEqual({ kernel: true, busybox: true, initramfs: true, disk: true });
+  });
+
   it("one Kconfig symbol: kernel and disk", async () => {
-    expect(await hits("--kernel-fragments", "CONFIG_LOG_BUF_SHIFT=16")).toEqual({
+    expect(await hits("--kernel-fragments", "CONFIG_LOG_BUF_SHIFT=18")).toEqual({
       ...{ kernel: false, busybox: true, initramfs: true, disk: false },
     });
   }, 600_000);
