@@ -1081,6 +1081,15 @@ async function stopGroup(child, graceMs) {
 	}
 	signalGroup(child, "SIGKILL");
 }
+/** True while a process of that number runs, whoever owns it. */
+function isAlive$1(pid) {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return error.code === "EPERM";
+	}
+}
 function lastLine(text) {
 	return text.trimEnd().split("\n").at(-1)?.trim() ?? "";
 }
@@ -1875,14 +1884,6 @@ async function sweepAbandoned(folder) {
 		});
 	}
 }
-function isAlive$1(pid) {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return error.code === "EPERM";
-	}
-}
 // src/door.ts
 /**
 * What the two doors share: from an environment, a logger and an abort signal to the context that stages see. The doors
@@ -1957,21 +1958,25 @@ const architectures = { x86_64: {
 		direct: {
 			attaches: "kernel",
 			kernelFile: "image",
-			machine: "pc,graphics=off"
+			machine: "pc,graphics=off",
+			vga: "std"
 		},
 		bios: {
 			attaches: "disk",
-			machine: "pc,graphics=off"
+			machine: "pc,graphics=off",
+			vga: "std"
 		},
 		uefi: {
 			attaches: "disk",
 			machine: "q35",
+			vga: "virtio",
 			firmware: true
 		},
 		pvh: {
 			attaches: "kernel",
 			kernelFile: "vmlinux",
-			machine: "pc,graphics=off"
+			machine: "pc,graphics=off",
+			vga: "std"
 		}
 	},
 	cpu: {
@@ -2051,7 +2056,7 @@ function qemuArguments(machine, control) {
 			"-display",
 			"none",
 			"-vga",
-			"std"
+			path.vga
 		],
 		...machine.firmware && path.firmware ? firmwareArguments(machine.firmware) : [],
 		...path.attaches === "kernel" ? kernelArguments(machine) : [],
@@ -2099,7 +2104,7 @@ function diskArguments(disk) {
 		"-drive",
 		`if=none,id=disk0,format=${disk.format === "iso" ? "raw" : disk.format},snapshot=on,file=${quoteOption(disk.path)}`,
 		"-device",
-		`${disk.format === "iso" ? "ide-cd" : "ide-hd"},drive=disk0,bootindex=0`
+		`${disk.format === "iso" ? "ide-cd" : "virtio-blk-pci"},drive=disk0,bootindex=0`
 	];
 }
 function controlArguments(control) {
@@ -4453,6 +4458,35 @@ async function findToolchain(crossPrefix, ccache, context) {
 		jobs: availableParallelism()
 	};
 }
+// src/build/tree.ts
+/** What the kernel's and BusyBox's builds have in common: what is asked of them, their key, and a tree of their own. */
+/** All that shapes what a build makes. */
+async function ingredientsOf(request) {
+	return {
+		arch: request.arch.name,
+		source: request.source.sha256,
+		patches: await Promise.all(request.patches.map(sha256OfFile)),
+		config: configIngredients(request.config),
+		toolchain: [request.toolchain.tools, request.toolchain.identity],
+		reproducible
+	};
+}
+/**
+* A pristine tree, patched, and a build folder right below it: with `O=` there, Kbuild uses relative paths, and gives
+* the same bytes wherever the tree lies.
+*/
+async function prepareTree(name, request, context, log) {
+	const tree = join$1(context.folders.temporary, name);
+	await mkdir$1(tree, { recursive: true });
+	await request.source.unpack(tree, log);
+	await applyPatches(tree, request.patches, context, log);
+	const build = join$1(tree, "bootgate-build");
+	await mkdir$1(build);
+	return {
+		tree,
+		build
+	};
+}
 // src/build/busybox.ts
 /** BusyBox: a source, patches and a configuration in; one static binary and the names of its applets out. */
 /**
@@ -4461,20 +4495,8 @@ async function findToolchain(crossPrefix, ccache, context) {
 */
 async function buildBusybox(request, context) {
 	const { arch, source, toolchain } = request;
-	return remember$1(context, "busybox", {
-		arch: arch.name,
-		source: source.sha256,
-		patches: await Promise.all(request.patches.map(sha256OfFile)),
-		config: configIngredients(request.config),
-		toolchain: [toolchain.tools, toolchain.identity],
-		reproducible
-	}, async (folder, log) => {
-		const tree = join$1(context.folders.temporary, "busybox");
-		await mkdir$1(tree, { recursive: true });
-		await source.unpack(tree, log);
-		await applyPatches(tree, request.patches, context, log);
-		const build = join$1(tree, "bootgate-build");
-		await mkdir$1(build);
+	return remember$1(context, "busybox", await ingredientsOf(request), async (folder, log) => {
+		const { tree, build } = await prepareTree("busybox", request, context, log);
 		const args = [`O=${build}`, `ARCH=${arch.kernelArch}`];
 		const logFile = join$1(context.folders.out, "logs", "busybox-build.log");
 		const dialect = {
@@ -4537,21 +4559,9 @@ async function proveUsable(binary, arch) {
 * @throws Failure `patch-failed`, `config-lost`, `compile-failed`
 */
 async function buildKernel(request, context) {
-	const { arch, source, toolchain } = request;
-	return remember$1(context, "kernel", {
-		arch: arch.name,
-		source: source.sha256,
-		patches: await Promise.all(request.patches.map(sha256OfFile)),
-		config: configIngredients(request.config),
-		toolchain: [toolchain.tools, toolchain.identity],
-		reproducible
-	}, async (folder, log) => {
-		const tree = join$1(context.folders.temporary, "kernel");
-		await mkdir$1(tree, { recursive: true });
-		await source.unpack(tree, log);
-		await applyPatches(tree, request.patches, context, log);
-		const build = join$1(tree, "bootgate-build");
-		await mkdir$1(build);
+	const { arch, toolchain } = request;
+	return remember$1(context, "kernel", await ingredientsOf(request), async (folder, log) => {
+		const { tree, build } = await prepareTree("kernel", request, context, log);
 		const args = [
 			`O=${build}`,
 			`ARCH=${arch.kernelArch}`,
@@ -37209,8 +37219,27 @@ const releaseForm = {
 		const known = pins[name].map(({ version }) => version);
 		throw new Failure("bad-request", `${name} ${text} is not a release known by hash; did you mean ${nearest(text, known) ?? known[0]}?`, { detail: [`known releases of ${name}: ${known.join(", ")}`, "Any other can be named as an archive on disk: ./linux-X.Y.Z.tar.xz#sha256=HEX."] });
 	},
-	obtain: (request, policy, context, log) => obtainRelease(request.name, request.version, request.text, policy, context, log)
+	obtain: async (request, policy, context, log) => {
+		const { name, version, text } = request;
+		try {
+			return await obtainRelease(name, version, text, policy, context, log);
+		} catch (error) {
+			if (!(error instanceof Failure) || error.failureClass !== "source-unreachable") throw error;
+			const same = await fromPackageArchive(name, version, text, context, log);
+			if (same === void 0) throw error;
+			return same;
+		}
+	}
 };
+/** The package archive is one more mirror where it has that very archive: the pinned hash makes any mirror as good. */
+async function fromPackageArchive(name, version, form, context, log) {
+	if (name !== "busybox") return void 0;
+	const { id } = await distributionOf(context);
+	for (const { suite } of (pinnedSuites[id] ?? []).filter((entry) => entry.version === version)) {
+		const source = await obtainFromApt(name, suite, form, context, log);
+		if (source.sha256 === pinOf(name, version)?.sha256) return source;
+	}
+}
 /**
 * A pinned release's archive, from the cache or a mirror.
 * @throws Failure `source-unreachable`, `source-rejected`, `disk-full`
@@ -37805,14 +37834,22 @@ async function buildImages(spec, context, policy, findings) {
 	const arch = architectureOf(spec.arch);
 	const toolchain = await findToolchain("", spec.ccache, context);
 	findings.tools.push(...toolchain.tools);
-	const ingredients = {
-		spec,
-		arch,
-		toolchain,
-		policy,
-		findings
+	const half = async (name, asked, buildIt, shared) => {
+		const config = await readConfigRequest(asked.half, spec.profile, asked.config, asked.fragments);
+		const source = await obtain(name, asked.source, policy, shared, findings);
+		const built = await buildIt({
+			arch,
+			source,
+			patches: asked.patches,
+			config,
+			toolchain,
+			profile: spec.profile
+		}, shared);
+		await record(findings, shared, built);
+		return built;
 	};
-	const [kernel, busybox] = await together(context, [(shared) => makeKernel(ingredients, shared), (shared) => makeBusybox(ingredients, shared)]);
+	const { linux, busybox: box } = halvesOf(spec);
+	const [kernel, busybox] = await together(context, [(shared) => half("linux", linux, buildKernel, shared), (shared) => half("busybox", box, buildBusybox, shared)]);
 	const config = await readFile(fileNamed(kernel.files, "kernel.config").path, "utf8");
 	const initramfs = await buildInitramfs({
 		busybox: {
@@ -37850,31 +37887,23 @@ async function buildImages(spec, context, policy, findings) {
 		append
 	};
 }
-async function makeKernel({ spec, arch, toolchain, policy, findings }, context) {
-	const config = await readConfigRequest((name) => profiles[name]?.kernel, spec.profile, spec.kernelConfig, spec.kernelFragments);
-	const kernel = await buildKernel({
-		arch,
-		source: await obtain("linux", spec.kernel, policy, context, findings),
-		patches: spec.kernelPatches,
-		config,
-		toolchain,
-		profile: spec.profile
-	}, context);
-	await record(findings, context, kernel);
-	return kernel;
-}
-async function makeBusybox({ spec, arch, toolchain, policy, findings }, context) {
-	const config = await readConfigRequest((name) => profiles[name]?.busybox, spec.profile, spec.busyboxConfig, spec.busyboxFragments);
-	const busybox = await buildBusybox({
-		arch,
-		source: await obtain("busybox", spec.busybox, policy, context, findings),
-		patches: spec.busyboxPatches,
-		config,
-		toolchain,
-		profile: spec.profile
-	}, context);
-	await record(findings, context, busybox);
-	return busybox;
+function halvesOf(spec) {
+	return {
+		linux: {
+			half: (profile) => profiles[profile]?.kernel,
+			source: spec.kernel,
+			config: spec.kernelConfig,
+			fragments: spec.kernelFragments,
+			patches: spec.kernelPatches
+		},
+		busybox: {
+			half: (profile) => profiles[profile]?.busybox,
+			source: spec.busybox,
+			config: spec.busyboxConfig,
+			fragments: spec.busyboxFragments,
+			patches: spec.busyboxPatches
+		}
+	};
 }
 async function obtain(name, text, policy, context, findings) {
 	const request = parseSourceRequest(name, text);

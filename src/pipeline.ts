@@ -8,12 +8,13 @@ import { availableParallelism } from "node:os";
 import { bootOnce } from "./boot/boot.ts";
 import type { BootPlan } from "./boot/plan.ts";
 import { attachShell, type Terminal } from "./boot/shell.ts";
-import { type BusyboxBuild, buildBusybox } from "./build/busybox.ts";
+import { buildBusybox } from "./build/busybox.ts";
 import { readConfigRequest } from "./build/configure.ts";
 import { parseConfig } from "./build/kconfig.ts";
-import { buildKernel, type KernelBuild } from "./build/kernel.ts";
-import { profiles } from "./build/profiles.ts";
-import { findToolchain, type Toolchain } from "./build/toolchain.ts";
+import { buildKernel } from "./build/kernel.ts";
+import { type ProfileHalf, profiles } from "./build/profiles.ts";
+import { findToolchain } from "./build/toolchain.ts";
+import type { BuildRequest } from "./build/tree.ts";
 import type { Context } from "./context.ts";
 import type { Artifact } from "./host/files.ts";
 import { ensurePackages, needsOf, type Part } from "./host/packages.ts";
@@ -77,10 +78,23 @@ async function buildImages(
   const arch = architectureOf(spec.arch);
   const toolchain = await findToolchain("", spec.ccache, context);
   findings.tools.push(...toolchain.tools);
-  const ingredients = { spec, arch, toolchain, policy, findings };
+  const half = async <Build extends Outcome>(
+    name: SourceName,
+    asked: HalfRequest,
+    buildIt: (request: BuildRequest, context: Context) => Promise<Build>,
+    shared: Context,
+  ): Promise<Build> => {
+    const config = await readConfigRequest(asked.half, spec.profile, asked.config, asked.fragments);
+    const source = await obtain(name, asked.source, policy, shared, findings);
+    const request = { arch, source, patches: asked.patches, config, toolchain, profile: spec.profile };
+    const built = await buildIt(request, shared);
+    await record(findings, shared, built);
+    return built;
+  };
+  const { linux, busybox: box } = halvesOf(spec);
   const [kernel, busybox] = await together(context, [
-    (shared) => makeKernel(ingredients, shared),
-    (shared) => makeBusybox(ingredients, shared),
+    (shared) => half("linux", linux, buildKernel, shared),
+    (shared) => half("busybox", box, buildBusybox, shared),
   ]);
 
   const config = await readFile(fileNamed(kernel.files, "kernel.config").path, "utf8");
@@ -122,50 +136,38 @@ async function buildImages(
   };
 }
 
-interface Ingredients {
-  readonly spec: Spec;
-  readonly arch: Architecture;
-  readonly toolchain: Toolchain;
-  readonly policy: SourcePolicy;
-  readonly findings: Findings;
+/** A stage's outcome, as far as every stage has one. */
+interface Outcome {
+  readonly files: readonly Artifact[];
+  readonly stage: Findings["stages"][number];
 }
 
-async function makeKernel(
-  { spec, arch, toolchain, policy, findings }: Ingredients,
-  context: Context,
-): Promise<KernelBuild> {
-  const config = await readConfigRequest(
-    (name) => profiles[name]?.kernel,
-    spec.profile,
-    spec.kernelConfig,
-    spec.kernelFragments,
-  );
-  const source = await obtain("linux", spec.kernel, policy, context, findings);
-  const kernel = await buildKernel(
-    { arch, source, patches: spec.kernelPatches, config, toolchain, profile: spec.profile },
-    context,
-  );
-  await record(findings, context, kernel);
-  return kernel;
+/** What a spec asks of one half of the system. */
+interface HalfRequest {
+  readonly half: (profile: string) => ProfileHalf | undefined;
+  readonly source: string;
+  readonly config: string | undefined;
+  readonly fragments: readonly string[];
+  readonly patches: readonly string[];
 }
 
-async function makeBusybox(
-  { spec, arch, toolchain, policy, findings }: Ingredients,
-  context: Context,
-): Promise<BusyboxBuild> {
-  const config = await readConfigRequest(
-    (name) => profiles[name]?.busybox,
-    spec.profile,
-    spec.busyboxConfig,
-    spec.busyboxFragments,
-  );
-  const source = await obtain("busybox", spec.busybox, policy, context, findings);
-  const busybox = await buildBusybox(
-    { arch, source, patches: spec.busyboxPatches, config, toolchain, profile: spec.profile },
-    context,
-  );
-  await record(findings, context, busybox);
-  return busybox;
+function halvesOf(spec: Spec): Readonly<Record<SourceName, HalfRequest>> {
+  return {
+    linux: {
+      half: (profile) => profiles[profile]?.kernel,
+      source: spec.kernel,
+      config: spec.kernelConfig,
+      fragments: spec.kernelFragments,
+      patches: spec.kernelPatches,
+    },
+    busybox: {
+      half: (profile) => profiles[profile]?.busybox,
+      source: spec.busybox,
+      config: spec.busyboxConfig,
+      fragments: spec.busyboxFragments,
+      patches: spec.busyboxPatches,
+    },
+  };
 }
 
 async function obtain(
@@ -186,11 +188,7 @@ async function obtain(
 }
 
 /** Keeps a stage's record, and copies its files to the out folder. */
-async function record(
-  findings: Findings,
-  context: Context,
-  outcome: { readonly files: readonly Artifact[]; readonly stage: Findings["stages"][number] },
-): Promise<void> {
+async function record(findings: Findings, context: Context, outcome: Outcome): Promise<void> {
   findings.stages.push(outcome.stage);
   findings.artifacts.push(...(await publish(outcome.files, context.folders.out)));
 }

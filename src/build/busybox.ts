@@ -1,26 +1,14 @@
 /** BusyBox: a source, patches and a configuration in; one static binary and the names of its applets out. */
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context } from "../context.ts";
-import { sha256OfFile } from "../host/files.ts";
 import type { Architecture } from "../machine/architectures.ts";
 import { Failure } from "../outcome.ts";
-import type { Source } from "../source/types.ts";
 import { type Remembered, remember } from "../store/remember.ts";
-import { type ConfigRequest, configIngredients, configure } from "./configure.ts";
+import { configure } from "./configure.ts";
 import { readElf } from "./elf.ts";
 import { make } from "./make.ts";
-import { applyPatches } from "./patches.ts";
-import { reproducible, type Toolchain } from "./toolchain.ts";
-
-export interface BusyboxRequest {
-  readonly arch: Architecture;
-  readonly source: Source;
-  readonly patches: readonly string[];
-  readonly config: ConfigRequest;
-  readonly toolchain: Toolchain;
-  readonly profile: string;
-}
+import { type BuildRequest, ingredientsOf, prepareTree } from "./tree.ts";
 
 /** `links` are the absolute names under which applets are found, such as /bin/sh. Files: busybox, busybox.config. */
 export type BusyboxBuild = Remembered<{ readonly version: string; readonly links: readonly string[] }>;
@@ -29,23 +17,10 @@ export type BusyboxBuild = Remembered<{ readonly version: string; readonly links
  * Builds BusyBox, or takes it from the store.
  * @throws Failure `patch-failed`, `config-lost`, `compile-failed`, `busybox-unusable`
  */
-export async function buildBusybox(request: BusyboxRequest, context: Context): Promise<BusyboxBuild> {
+export async function buildBusybox(request: BuildRequest, context: Context): Promise<BusyboxBuild> {
   const { arch, source, toolchain } = request;
-  const ingredients = {
-    arch: arch.name,
-    source: source.sha256,
-    patches: await Promise.all(request.patches.map(sha256OfFile)),
-    config: configIngredients(request.config),
-    toolchain: [toolchain.tools, toolchain.identity],
-    reproducible,
-  };
-  return remember(context, "busybox", ingredients, async (folder, log) => {
-    const tree = join(context.folders.temporary, "busybox");
-    await mkdir(tree, { recursive: true });
-    await source.unpack(tree, log);
-    await applyPatches(tree, request.patches, context, log);
-    const build = join(tree, "bootgate-build");
-    await mkdir(build);
+  return remember(context, "busybox", await ingredientsOf(request), async (folder, log) => {
+    const { tree, build } = await prepareTree("busybox", request, context, log);
     const args = [`O=${build}`, `ARCH=${arch.kernelArch}`];
     const logFile = join(context.folders.out, "logs", "busybox-build.log");
     const kconfig = { folders: [build, tree], file: "Config.in", variables: {} };

@@ -65,7 +65,7 @@ export function qemuArguments(machine: Machine, control: Control): string[] {
     ...["-cpu", machine.cpu ?? architecture.cpu[machine.accel]],
     ...["-smp", String(machine.cpus)],
     ...["-m", machine.memory],
-    ...["-display", "none", "-vga", "std"],
+    ...["-display", "none", "-vga", path.vga],
     ...(machine.firmware && path.firmware ? firmwareArguments(machine.firmware) : []),
     ...(path.attaches === "kernel" ? kernelArguments(machine) : []),
     ...(machine.disk ? diskArguments(machine.disk) : []),
@@ -119,7 +119,8 @@ function diskArguments(disk: Disk): string[] {
     "-drive",
     `if=none,id=disk0,format=${format},snapshot=on,file=${quoteOption(disk.path)}`,
     "-device",
-    `${disk.format === "iso" ? "ide-cd" : "ide-hd"},drive=disk0,bootindex=0`,
+    // The one disk that firmware, cloud kernels and our own kernel all have a driver for.
+    `${disk.format === "iso" ? "ide-cd" : "virtio-blk-pci"},drive=disk0,bootindex=0`,
   ];
 }
 

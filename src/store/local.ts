@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { artifactOf, sha256OfFile, writeAtomically } from "../host/files.ts";
+import { isAlive } from "../host/process.ts";
 import type { Entry, Store } from "./store.ts";
 
 const metaName = "entry.json";
@@ -179,14 +180,5 @@ export async function sweepAbandoned(folder: string): Promise<void> {
     const pid = Number(/\.(\d+)\.[0-9a-f]{8}$/.exec(name)?.[1]);
     if (!Number.isInteger(pid) || isAlive(pid)) continue;
     await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
