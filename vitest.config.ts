@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: ["test/support/setup.ts"],
     // Boots under emulation share two cores with compilers: what is measured here is whether, not how fast.
     testTimeout: 60_000,
-    hookTimeout: 900_000,
+    hookTimeout: 1_200_000,
     fileParallelism: true,
     maxWorkers: 2,
   },

@@ -3064,7 +3064,7 @@ async function prune(keep, root) {
 	} : safeParse(bytes, keep);
 	if (!parsed.success) throw new Failure("bad-request", `keep: ${parsed.issues[0].message}`);
 	const removed = await pruneEntries(root, parsed.output);
-	await sweepAbandoned(join(root, "making"));
+	await sweepAbandoned(root);
 	if (parsed.output === 0) for (const name of refillable) await rm(join(root, name), {
 		recursive: true,
 		force: true
@@ -7060,6 +7060,13 @@ function harmless(text) {
 	return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "�");
 }
 const excerptLines = 12;
+/** A broken world says nothing about the Linux under test. */
+const words = {
+	passed: "PASSED",
+	failed: "FAILED",
+	request: "REFUSED",
+	world: "NO VERDICT"
+};
 /** The end of `run`, `build` and `boot`. */
 function renderVerdict(result, out, paint) {
 	const boots = result.boots.map((boot) => {
@@ -7070,12 +7077,13 @@ function renderVerdict(result, out, paint) {
 		const head = `${mark} ${boot.path.padEnd(7)} ${harmless(boot.verdict.title)} (${boot.accel}, ${time})`;
 		return passed ? head : [head, ...excerptOf(boot, paint)].join("\n");
 	});
-	const word = result.outcome === "passed" ? paint(["bold", "green"], "PASSED") : paint(["bold", "red"], "FAILED");
+	const passed = result.outcome === "passed";
+	const end = `${paint(["bold", passed ? "green" : "red"], words[result.outcome])} ${passed ? "" : `${result.class}: `}${harmless(result.title)}`;
 	const detail = result.detail.map((line) => `  ${harmless(line)}`);
 	const advice = result.boots.length > 0 || result.outcome === "passed" ? [] : [paint("dim", classes[result.class].advice)];
 	return [
 		...boots,
-		`${word} ${harmless(result.title)}`,
+		end,
 		...detail,
 		...advice,
 		`Results: ${out}`

@@ -3,7 +3,6 @@ import { EventEmitter, once } from "node:events";
 import { spawn } from "node:child_process";
 import Pr, { basename, delimiter, dirname, isAbsolute, join as join$1, posix, relative, resolve, win32 } from "node:path";
 import Br, { accessSync, closeSync, constants, createReadStream, createWriteStream, lstatSync, openSync, readFileSync, readSync, readdirSync, readlinkSync, writeSync } from "node:fs";
-import { createHash, randomBytes, randomInt } from "node:crypto";
 import ro, { copyFile as copyFile$1, lstat as lstat$1, mkdir as mkdir$1, mkdtemp, open as open$1, readFile, readdir as readdir$1, readlink, rename as rename$1, rm as rm$1, stat as stat$1, statfs, symlink as symlink$1, truncate, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir, tmpdir } from "node:os";
 import { createInterface } from "node:readline";
@@ -17,6 +16,7 @@ import zi from "assert";
 import * as fs$1 from "fs";
 import I, { readdir as readdir$2, readdirSync as readdirSync$1, realpath, realpathSync, stat as stat$2, statSync } from "fs";
 import { setTimeout as setTimeout$1 } from "timers";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 import { finished, pipeline } from "node:stream/promises";
 import { connect } from "node:net";
 import { createGunzip } from "node:zlib";
@@ -1081,15 +1081,6 @@ async function stopGroup(child, graceMs) {
 	}
 	signalGroup(child, "SIGKILL");
 }
-/** True while a process of that number runs, whoever owns it. */
-function isAlive$1(pid) {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return error.code === "EPERM";
-	}
-}
 function lastLine(text) {
 	return text.trimEnd().split("\n").at(-1)?.trim() ?? "";
 }
@@ -1720,6 +1711,28 @@ async function copyAtomically(from, to) {
 async function exists(path) {
 	return stat$1(path).then(() => true, () => false);
 }
+// src/host/ownership.ts
+/** Whether the process that left something behind still lives, also where containers share a cache folder. */
+/** Process numbers mean something within one boot and one PID namespace (containers may share a cache folder). */
+function machineTag() {
+	const parts = [() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), () => readlinkSync("/proc/self/ns/pid")].map((read) => {
+		try {
+			return read();
+		} catch {
+			return "";
+		}
+	});
+	return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 8);
+}
+/** True while a process of that number runs, whoever owns it. */
+function isAlive(pid) {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return error.code === "EPERM";
+	}
+}
 // src/store/local.ts
 /**
 * The store in a folder on this computer. An entry is a folder named by stage and key that appears whole, by rename, or
@@ -1785,9 +1798,7 @@ function localStore(root, mode, warn) {
 		return entryOf(folder, meta);
 	};
 	const workspace = async (stage) => {
-		const folder = join$1(root, "making", `${stage}.${process.pid}.${randomBytes(4).toString("hex")}`);
-		await mkdir$1(folder, { recursive: true });
-		return folder;
+		return makingFolder(root, stage);
 	};
 	return {
 		find,
@@ -1873,16 +1884,29 @@ async function pruneEntries(root, keepBytes) {
 	}
 	return removed;
 }
-/** Removes what runs that were killed left in the making; a live process's folders stay. */
-async function sweepAbandoned(folder) {
-	for (const name of await readdir$1(folder).catch(() => [])) {
-		const pid = Number(/\.(\d+)\.[0-9a-f]{8}$/.exec(name)?.[1]);
-		if (!Number.isInteger(pid) || isAlive$1(pid)) continue;
-		await rm$1(join$1(folder, name), {
+/** How long a folder that another machine or container is making may stand untouched before it counts as abandoned. */
+const foreignMs$1 = 864e5;
+/** A new folder for work in progress; its name says whose it is. */
+async function makingFolder(root, what) {
+	const owner = `${machineTag()}-${process.pid}-${randomBytes(4).toString("hex")}`;
+	const folder = join$1(root, "making", `${what}.${owner}`);
+	await mkdir$1(folder, { recursive: true });
+	return folder;
+}
+/** Removes what runs that were killed left in the making; a living process's folders stay. */
+async function sweepAbandoned(root) {
+	const making = join$1(root, "making");
+	for (const name of await readdir$1(making).catch(() => [])) {
+		const path = join$1(making, name);
+		const [tag, pid] = (name.split(".").at(-1) ?? "").split("-");
+		if (tag === machineTag() ? !isAlive(Number(pid)) : await ageOf(path) > foreignMs$1) await rm$1(path, {
 			recursive: true,
 			force: true
 		});
 	}
+}
+async function ageOf(path) {
+	return stat$1(path).then((found) => Date.now() - found.mtimeMs, () => 0);
 }
 // src/door.ts
 /**
@@ -1909,11 +1933,8 @@ function proxyOf(environment) {
 async function withContext(options, work) {
 	const { environment, logger, signal } = options;
 	const cache = cacheFolder(environment);
-	const making = join$1(cache, "making");
-	await mkdir$1(making, { recursive: true });
-	await sweepAbandoned(making);
-	const temporary = join$1(making, `run.${process.pid}.${randomBytes(4).toString("hex")}`);
-	await mkdir$1(temporary);
+	await sweepAbandoned(cache);
+	const temporary = await makingFolder(cache, "run");
 	try {
 		return await work({
 			logger,
@@ -3852,7 +3873,7 @@ async function remember$1(context, stage, ingredients, make) {
 				recursive: true,
 				force: true
 			});
-			throw asFailure(error, stage);
+			throw context.signal.aborted ? new Failure("cancelled", `${stage} was given up`) : asFailure(error, stage);
 		}
 	}, (outcome) => outcome.stage.hit ? "from the store" : "");
 }
@@ -13786,25 +13807,6 @@ async function orphansOf(final) {
 		const changed = await stat$1(path).then(({ mtimeMs }) => mtimeMs, () => Number.POSITIVE_INFINITY);
 		return Date.now() - changed > foreignMs ? path : void 0;
 	}))).filter((path) => path !== void 0);
-}
-/** Process numbers mean something within one boot and one PID namespace (containers may share a cache folder). */
-function machineTag() {
-	const parts = [() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"), () => readlinkSync("/proc/self/ns/pid")].map((read) => {
-		try {
-			return read();
-		} catch {
-			return "";
-		}
-	});
-	return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 8);
-}
-function isAlive(pid) {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return error.code === "EPERM";
-	}
 }
 async function sizeOf(path) {
 	return stat$1(path).then(({ size }) => size, () => 0);
@@ -37792,29 +37794,33 @@ async function inParallel(items, limit, work) {
 */
 /** Builds everything, boots it every way that was asked for, and judges it. */
 async function run(spec, context, policy) {
+	const halves = await readHalves(spec);
 	return told(spec, context, [
 		"source",
 		"build",
 		"image",
 		"boot"
 	], async (findings) => {
-		await bootAll(spec, await buildImages(spec, context, policy, findings), context, findings);
+		await bootAll(spec, await buildImages(spec, halves, context, policy, findings), context, findings);
 	});
 }
 /** The first half: builds, and boots nothing. */
 async function build$8(spec, context, policy) {
+	const halves = await readHalves(spec);
 	return told(spec, context, [
 		"source",
 		"build",
 		"image"
 	], async (findings) => {
-		await buildImages(spec, context, policy, findings);
+		await buildImages(spec, halves, context, policy, findings);
 	});
 }
 /** The second half: boots what was given, whoever made it. */
 async function bootGiven(spec, context) {
+	const images = givenImages(spec);
+	pathsOf(spec, architectureOf(spec.arch), images);
 	return told(spec, context, ["boot"], async (findings) => {
-		await bootAll(spec, givenImages(spec), context, findings);
+		await bootAll(spec, images, context, findings);
 	});
 }
 /** The same machine with a person's terminal on its console. */
@@ -37830,17 +37836,17 @@ async function shell(spec, terminal, context) {
 * Everything up to the disk. Requests are read before anything starts; the kernel is built beside BusyBox; what is
 * finished is in the out folder at once.
 */
-async function buildImages(spec, context, policy, findings) {
+async function buildImages(spec, halves, context, policy, findings) {
 	const arch = architectureOf(spec.arch);
 	const toolchain = await findToolchain("", spec.ccache, context);
 	findings.tools.push(...toolchain.tools);
-	const half = async (name, asked, buildIt, shared) => {
-		const config = await readConfigRequest(asked.half, spec.profile, asked.config, asked.fragments);
-		const source = await obtain(name, asked.source, policy, shared, findings);
+	const half = async (name, buildIt, shared) => {
+		const { request, config, patches } = halves[name];
+		const source = await obtain(request, policy, shared, findings);
 		const built = await buildIt({
 			arch,
 			source,
-			patches: asked.patches,
+			patches,
 			config,
 			toolchain,
 			profile: spec.profile
@@ -37848,8 +37854,7 @@ async function buildImages(spec, context, policy, findings) {
 		await record(findings, shared, built);
 		return built;
 	};
-	const { linux, busybox: box } = halvesOf(spec);
-	const [kernel, busybox] = await together(context, [(shared) => half("linux", linux, buildKernel, shared), (shared) => half("busybox", box, buildBusybox, shared)]);
+	const [kernel, busybox] = await together(context, [(shared) => half("linux", buildKernel, shared), (shared) => half("busybox", buildBusybox, shared)]);
 	const config = await readFile(fileNamed(kernel.files, "kernel.config").path, "utf8");
 	const initramfs = await buildInitramfs({
 		busybox: {
@@ -37887,27 +37892,23 @@ async function buildImages(spec, context, policy, findings) {
 		append
 	};
 }
-function halvesOf(spec) {
+/** @throws Failure `bad-request` */
+async function readHalves(spec) {
 	return {
 		linux: {
-			half: (profile) => profiles[profile]?.kernel,
-			source: spec.kernel,
-			config: spec.kernelConfig,
-			fragments: spec.kernelFragments,
+			request: parseSourceRequest("linux", spec.kernel),
+			config: await readConfigRequest((name) => profiles[name]?.kernel, spec.profile, spec.kernelConfig, spec.kernelFragments),
 			patches: spec.kernelPatches
 		},
 		busybox: {
-			half: (profile) => profiles[profile]?.busybox,
-			source: spec.busybox,
-			config: spec.busyboxConfig,
-			fragments: spec.busyboxFragments,
+			request: parseSourceRequest("busybox", spec.busybox),
+			config: await readConfigRequest((name) => profiles[name]?.busybox, spec.profile, spec.busyboxConfig, spec.busyboxFragments),
 			patches: spec.busyboxPatches
 		}
 	};
 }
-async function obtain(name, text, policy, context, findings) {
-	const request = parseSourceRequest(name, text);
-	const source = await context.logger.stage(`${name} source`, (log) => obtainSource(request, policy, context, log), ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy}`);
+async function obtain(request, policy, context, findings) {
+	const source = await context.logger.stage(`${request.name} source`, (log) => obtainSource(request, policy, context, log), ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy}`);
 	findings.sources.push(source);
 	return source;
 }
@@ -37979,10 +37980,6 @@ function givenImages(spec) {
 async function told(spec, context, parts, story) {
 	const findings = noFindings();
 	let failure;
-	if (parts.includes("source")) {
-		parseSourceRequest("linux", spec.kernel);
-		parseSourceRequest("busybox", spec.busybox);
-	} else givenImages(spec);
 	await clearOut(context.folders.out, parts.includes("image") ? ["evidence", "images"] : ["evidence"]);
 	try {
 		await ensurePackages(needsOf(parts), spec.installPackages, context);
@@ -41172,6 +41169,11 @@ async function locateFiles(spec, cwd) {
 	for (const [key, input] of [["kernelConfig", "kernel-config"], ["busyboxConfig", "busybox-config"]]) {
 		const config = spec[key];
 		if (config?.includes("/") || config?.startsWith(".")) located[key] = await check(input, config, "file");
+	}
+	for (const input of ["kernel", "busybox"]) {
+		const [path = "", ...hash] = spec[input].split("#");
+		if (!/^[./]/.test(path)) continue;
+		located[input] = [await check(input, path, "folder or archive"), ...hash].join("#");
 	}
 	if (problems.length > 0) refuse(problems);
 	return located;

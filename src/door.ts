@@ -2,13 +2,12 @@
  * What the two doors share: from an environment, a logger and an abort signal to the context that stages see. The doors
  * hand their environment in; nothing here reads one by itself.
  */
-import { randomBytes } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Context, Logger } from "./context.ts";
 import { createRunner, toolEnvironment } from "./host/process.ts";
-import { localStore, type StoreMode, sweepAbandoned } from "./store/local.ts";
+import { localStore, makingFolder, type StoreMode, sweepAbandoned } from "./store/local.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -45,11 +44,8 @@ export async function withContext<T>(
 ): Promise<T> {
   const { environment, logger, signal } = options;
   const cache = cacheFolder(environment);
-  const making = join(cache, "making");
-  await mkdir(making, { recursive: true });
-  await sweepAbandoned(making);
-  const temporary = join(making, `run.${process.pid}.${randomBytes(4).toString("hex")}`);
-  await mkdir(temporary);
+  await sweepAbandoned(cache);
+  const temporary = await makingFolder(cache, "run");
   try {
     return await work({
       logger,

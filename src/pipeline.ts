@@ -9,10 +9,10 @@ import { bootOnce } from "./boot/boot.ts";
 import type { BootPlan } from "./boot/plan.ts";
 import { attachShell, type Terminal } from "./boot/shell.ts";
 import { buildBusybox } from "./build/busybox.ts";
-import { readConfigRequest } from "./build/configure.ts";
+import { type ConfigRequest, readConfigRequest } from "./build/configure.ts";
 import { parseConfig } from "./build/kconfig.ts";
 import { buildKernel } from "./build/kernel.ts";
-import { type ProfileHalf, profiles } from "./build/profiles.ts";
+import { profiles } from "./build/profiles.ts";
 import { findToolchain } from "./build/toolchain.ts";
 import type { BuildRequest } from "./build/tree.ts";
 import type { Context } from "./context.ts";
@@ -28,30 +28,34 @@ import { conclude, type Findings, noFindings } from "./report/conclude.ts";
 import { clearOut, publish, writeReport } from "./report/report.ts";
 import type { Result } from "./report/result.ts";
 import { obtainSource, parseSourceRequest } from "./source/source.ts";
-import type { SourceName, SourcePolicy } from "./source/types.ts";
+import type { Source, SourceName, SourcePolicy, SourceRequest } from "./source/types.ts";
 import type { Spec } from "./spec/spec.ts";
 import { fileNamed } from "./store/remember.ts";
 import { inParallel, together } from "./together.ts";
 
 /** Builds everything, boots it every way that was asked for, and judges it. */
 export async function run(spec: Spec, context: Context, policy: SourcePolicy): Promise<Result> {
+  const halves = await readHalves(spec);
   return told(spec, context, ["source", "build", "image", "boot"], async (findings) => {
-    const images = await buildImages(spec, context, policy, findings);
+    const images = await buildImages(spec, halves, context, policy, findings);
     await bootAll(spec, images, context, findings);
   });
 }
 
 /** The first half: builds, and boots nothing. */
 export async function build(spec: Spec, context: Context, policy: SourcePolicy): Promise<Result> {
+  const halves = await readHalves(spec);
   return told(spec, context, ["source", "build", "image"], async (findings) => {
-    await buildImages(spec, context, policy, findings);
+    await buildImages(spec, halves, context, policy, findings);
   });
 }
 
 /** The second half: boots what was given, whoever made it. */
 export async function bootGiven(spec: Spec, context: Context): Promise<Result> {
+  const images = givenImages(spec);
+  pathsOf(spec, architectureOf(spec.arch), images);
   return told(spec, context, ["boot"], async (findings) => {
-    await bootAll(spec, givenImages(spec), context, findings);
+    await bootAll(spec, images, context, findings);
   });
 }
 
@@ -71,6 +75,7 @@ export async function shell(spec: Spec, terminal: Terminal, context: Context): P
  */
 async function buildImages(
   spec: Spec,
+  halves: Halves,
   context: Context,
   policy: SourcePolicy,
   findings: Findings,
@@ -80,21 +85,18 @@ async function buildImages(
   findings.tools.push(...toolchain.tools);
   const half = async <Build extends Outcome>(
     name: SourceName,
-    asked: HalfRequest,
     buildIt: (request: BuildRequest, context: Context) => Promise<Build>,
     shared: Context,
   ): Promise<Build> => {
-    const config = await readConfigRequest(asked.half, spec.profile, asked.config, asked.fragments);
-    const source = await obtain(name, asked.source, policy, shared, findings);
-    const request = { arch, source, patches: asked.patches, config, toolchain, profile: spec.profile };
-    const built = await buildIt(request, shared);
+    const { request, config, patches } = halves[name];
+    const source = await obtain(request, policy, shared, findings);
+    const built = await buildIt({ arch, source, patches, config, toolchain, profile: spec.profile }, shared);
     await record(findings, shared, built);
     return built;
   };
-  const { linux, busybox: box } = halvesOf(spec);
   const [kernel, busybox] = await together(context, [
-    (shared) => half("linux", linux, buildKernel, shared),
-    (shared) => half("busybox", box, buildBusybox, shared),
+    (shared) => half("linux", buildKernel, shared),
+    (shared) => half("busybox", buildBusybox, shared),
   ]);
 
   const config = await readFile(fileNamed(kernel.files, "kernel.config").path, "utf8");
@@ -142,44 +144,48 @@ interface Outcome {
   readonly stage: Findings["stages"][number];
 }
 
-/** What a spec asks of one half of the system. */
-interface HalfRequest {
-  readonly half: (profile: string) => ProfileHalf | undefined;
-  readonly source: string;
-  readonly config: string | undefined;
-  readonly fragments: readonly string[];
-  readonly patches: readonly string[];
-}
+/** What a spec asks of the kernel and of BusyBox, read and understood before anything starts. */
+type Halves = Readonly<
+  Record<
+    SourceName,
+    { readonly request: SourceRequest; readonly config: ConfigRequest; readonly patches: readonly string[] }
+  >
+>;
 
-function halvesOf(spec: Spec): Readonly<Record<SourceName, HalfRequest>> {
+/** @throws Failure `bad-request` */
+async function readHalves(spec: Spec): Promise<Halves> {
   return {
     linux: {
-      half: (profile) => profiles[profile]?.kernel,
-      source: spec.kernel,
-      config: spec.kernelConfig,
-      fragments: spec.kernelFragments,
+      request: parseSourceRequest("linux", spec.kernel),
+      config: await readConfigRequest(
+        (name) => profiles[name]?.kernel,
+        spec.profile,
+        spec.kernelConfig,
+        spec.kernelFragments,
+      ),
       patches: spec.kernelPatches,
     },
     busybox: {
-      half: (profile) => profiles[profile]?.busybox,
-      source: spec.busybox,
-      config: spec.busyboxConfig,
-      fragments: spec.busyboxFragments,
+      request: parseSourceRequest("busybox", spec.busybox),
+      config: await readConfigRequest(
+        (name) => profiles[name]?.busybox,
+        spec.profile,
+        spec.busyboxConfig,
+        spec.busyboxFragments,
+      ),
       patches: spec.busyboxPatches,
     },
   };
 }
 
 async function obtain(
-  name: SourceName,
-  text: string,
+  request: SourceRequest,
   policy: SourcePolicy,
   context: Context,
   findings: Findings,
-) {
-  const request = parseSourceRequest(name, text);
+): Promise<Source> {
   const source = await context.logger.stage(
-    `${name} source`,
+    `${request.name} source`,
     (log) => obtainSource(request, policy, context, log),
     ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy}`,
   );
@@ -276,10 +282,6 @@ async function told(
 ): Promise<Result> {
   const findings = noFindings();
   let failure: Failure | undefined;
-  if (parts.includes("source")) {
-    parseSourceRequest("linux", spec.kernel);
-    parseSourceRequest("busybox", spec.busybox);
-  } else givenImages(spec);
   await clearOut(context.folders.out, parts.includes("image") ? ["evidence", "images"] : ["evidence"]);
   try {
     await ensurePackages(needsOf(parts), spec.installPackages, context);

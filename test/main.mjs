@@ -44,7 +44,12 @@ if (!existsSync(report)) {
   process.exit(code || 1);
 }
 const counts = JSON.parse(readFileSync(report, "utf8"));
-const { numPassedTests: passed, numFailedTests: failed, numPendingTests: pending, numTodoTests: todo } = counts;
+const {
+  numPassedTests: passed,
+  numFailedTests: failed,
+  numPendingTests: pending,
+  numTodoTests: todo,
+} = counts;
 const skipped = pending + todo;
 // A file that fails to load has failing suites and no failing test.
 const broken = failed === 0 && !counts.success ? 1 : 0;

@@ -50,7 +50,7 @@ async function prune(keep: string, root: string): Promise<CacheAnswer> {
   const parsed = keep === "0" ? { success: true as const, output: 0 } : v.safeParse(bytes, keep);
   if (!parsed.success) throw new Failure("bad-request", `keep: ${parsed.issues[0].message}`);
   const removed = await pruneEntries(root, parsed.output);
-  await sweepAbandoned(join(root, "making"));
+  await sweepAbandoned(root);
   if (parsed.output === 0) {
     for (const name of refillable) await rm(join(root, name), { recursive: true, force: true });
   }

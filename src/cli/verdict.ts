@@ -10,6 +10,9 @@ export function harmless(text: string): string {
 
 const excerptLines = 12;
 
+/** A broken world says nothing about the Linux under test. */
+const words = { passed: "PASSED", failed: "FAILED", request: "REFUSED", world: "NO VERDICT" } as const;
+
 /** The end of `run`, `build` and `boot`. */
 export function renderVerdict(result: Result, out: string, paint: Paint): string {
   const boots = result.boots.map((boot) => {
@@ -20,14 +23,15 @@ export function renderVerdict(result: Result, out: string, paint: Paint): string
     const head = `${mark} ${boot.path.padEnd(7)} ${harmless(boot.verdict.title)} (${boot.accel}, ${time})`;
     return passed ? head : [head, ...excerptOf(boot, paint)].join("\n");
   });
-  const word =
-    result.outcome === "passed" ? paint(["bold", "green"], "PASSED") : paint(["bold", "red"], "FAILED");
+  const passed = result.outcome === "passed";
+  const word = paint(["bold", passed ? "green" : "red"], words[result.outcome]);
+  const end = `${word} ${passed ? "" : `${result.class}: `}${harmless(result.title)}`;
   const detail = result.detail.map((line) => `  ${harmless(line)}`);
   const advice =
     result.boots.length > 0 || result.outcome === "passed"
       ? []
       : [paint("dim", classes[result.class].advice)];
-  return [...boots, `${word} ${harmless(result.title)}`, ...detail, ...advice, `Results: ${out}`].join("\n");
+  return [...boots, end, ...detail, ...advice, `Results: ${out}`].join("\n");
 }
 
 function excerptOf(boot: Result["boots"][number], paint: Paint): string[] {

@@ -3,10 +3,10 @@
  * name; that of a dead process is adopted by an atomic rename, so that a download goes on after kill -9 and two
  * processes at once never write to one file.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat, truncate } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { isAlive, machineTag } from "./ownership.ts";
 
 export interface Part {
   readonly path: string;
@@ -78,30 +78,6 @@ async function orphansOf(final: string): Promise<string[]> {
     }),
   );
   return paths.filter((path) => path !== undefined);
-}
-
-/** Process numbers mean something within one boot and one PID namespace (containers may share a cache folder). */
-function machineTag(): string {
-  const parts = [
-    () => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"),
-    () => readlinkSync("/proc/self/ns/pid"),
-  ].map((read) => {
-    try {
-      return read();
-    } catch {
-      return "";
-    }
-  });
-  return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 8);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -233,16 +233,6 @@ async function stopGroup(child: ChildProcess, graceMs: number): Promise<void> {
   signalGroup(child, "SIGKILL");
 }
 
-/** True while a process of that number runs, whoever owns it. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
 function lastLine(text: string): string {
   return text.trimEnd().split("\n").at(-1)?.trim() ?? "";
 }

@@ -70,6 +70,11 @@ export async function locateFiles(spec: Spec, cwd: string): Promise<Spec> {
     const config = spec[key];
     if (config?.includes("/") || config?.startsWith(".")) located[key] = await check(input, config, "file");
   }
+  for (const input of ["kernel", "busybox"] as const) {
+    const [path = "", ...hash] = spec[input].split("#");
+    if (!/^[./]/.test(path)) continue;
+    located[input] = [await check(input, path, "folder or archive"), ...hash].join("#");
+  }
   if (problems.length > 0) refuse(problems);
   return located as Spec;
 }

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { artifactOf, sha256OfFile, writeAtomically } from "../host/files.ts";
-import { isAlive } from "../host/process.ts";
+import { isAlive, machineTag } from "../host/ownership.ts";
 import type { Entry, Store } from "./store.ts";
 
 const metaName = "entry.json";
@@ -84,9 +84,7 @@ export function localStore(root: string, mode: StoreMode, warn: (message: string
   };
 
   const workspace: Store["workspace"] = async (stage) => {
-    const folder = join(root, "making", `${stage}.${process.pid}.${randomBytes(4).toString("hex")}`);
-    await mkdir(folder, { recursive: true });
-    return folder;
+    return makingFolder(root, stage);
   };
 
   return { find, keep, workspace };
@@ -174,11 +172,31 @@ export async function pruneEntries(root: string, keepBytes: number): Promise<rea
   return removed;
 }
 
-/** Removes what runs that were killed left in the making; a live process's folders stay. */
-export async function sweepAbandoned(folder: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [] as string[])) {
-    const pid = Number(/\.(\d+)\.[0-9a-f]{8}$/.exec(name)?.[1]);
-    if (!Number.isInteger(pid) || isAlive(pid)) continue;
-    await rm(join(folder, name), { recursive: true, force: true });
+/** How long a folder that another machine or container is making may stand untouched before it counts as abandoned. */
+const foreignMs = 24 * 60 * 60_000;
+
+/** A new folder for work in progress; its name says whose it is. */
+export async function makingFolder(root: string, what: string): Promise<string> {
+  const owner = `${machineTag()}-${process.pid}-${randomBytes(4).toString("hex")}`;
+  const folder = join(root, "making", `${what}.${owner}`);
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/** Removes what runs that were killed left in the making; a living process's folders stay. */
+export async function sweepAbandoned(root: string): Promise<void> {
+  const making = join(root, "making");
+  for (const name of await readdir(making).catch(() => [] as string[])) {
+    const path = join(making, name);
+    const [tag, pid] = (name.split(".").at(-1) ?? "").split("-");
+    const abandoned = tag === machineTag() ? !isAlive(Number(pid)) : (await ageOf(path)) > foreignMs;
+    if (abandoned) await rm(path, { recursive: true, force: true });
   }
+}
+
+async function ageOf(path: string): Promise<number> {
+  return stat(path).then(
+    (found) => Date.now() - found.mtimeMs,
+    () => 0,
+  );
 }

@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import type { Context, StageLog } from "../context.ts";
 import { type Artifact, sha256Of } from "../host/files.ts";
-import { asFailure } from "../outcome.ts";
+import { asFailure, Failure } from "../outcome.ts";
 
 /** Raised when what a stage makes from the same ingredients changes: old entries are then never found again. */
 const generation = 1;
@@ -75,7 +75,10 @@ export async function remember<Value>(
         return { value: made.value, files: entry.files, stage: record(false, made.cpuMs ?? 0) };
       } catch (error) {
         await rm(folder, { recursive: true, force: true });
-        throw asFailure(error, stage);
+        // What goes wrong while everything is being ended went wrong because of that.
+        throw context.signal.aborted
+          ? new Failure("cancelled", `${stage} was given up`)
+          : asFailure(error, stage);
       }
     },
     (outcome) => (outcome.stage.hit ? "from the store" : ""),

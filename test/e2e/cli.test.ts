@@ -1,16 +1,18 @@
 /** The command line as a person meets it: help, wrong requests, exit codes, signals, both Nodes. */
 import { type ChildProcess, execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inputs } from "../../src/spec/inputs.ts";
-import { bootgate, cli, suiteCache } from "../support/cli.ts";
+import { bootgate, cli, defaultBuild, suiteCache } from "../support/cli.ts";
 
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "bootgate-cli-"));
+  // What is interrupted, and what fills a disk, starts from the suite's downloads.
+  await defaultBuild();
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -153,6 +155,44 @@ describe("a run that is interrupted", () => {
         .code,
     ).not.toBe(0);
     expect(await readdir(join(cache, "bootgate", "making"))).toEqual([]);
+  });
+});
+
+describe("a full disk", () => {
+  const root = process.getuid?.() === 0;
+
+  /** A real file system of that size, mounted as a cache. */
+  async function onSmallDisk(size: string, prepare: (cache: string) => void) {
+    const cache = await mkdtemp(join(folder, "small-"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", cache]);
+    try {
+      prepare(cache);
+      const end = await bootgate(["build", "--out", join(folder, "full")], { cache });
+      return { ...end, left: await readdir(join(cache, "bootgate", "making")) };
+    } finally {
+      execFileSync("umount", ["--lazy", cache]);
+    }
+  }
+
+  // Without root no small file system can be mounted: skipped, and counted as such.
+  it.runIf(root).each([
+    ["the download", "30M", () => {}],
+    [
+      "unpacking",
+      "400M",
+      (cache: string) => {
+        mkdirSync(join(cache, "bootgate"));
+        for (const name of ["downloads", "sources"]) {
+          execFileSync("cp", ["-r", join(suiteCache, "bootgate", name), join(cache, "bootgate")]);
+        }
+      },
+    ],
+  ])("at %s: kind world, with the free space named, and nothing half-made left", async (_, size, prepare) => {
+    const { code, stderr, left } = await onSmallDisk(size, prepare);
+    expect(stderr).toContain("disk-full");
+    expect(stderr).toMatch(/\d+ [kMG]?B (are|is) free|free:? \d/);
+    expect(code).toBe(3);
+    expect(left).toEqual([]);
   });
 });
 

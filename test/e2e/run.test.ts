@@ -18,7 +18,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256OfFile } from "../../src/host/files.ts";
 import { resultSchema } from "../../src/report/result.ts";
-import { bootgate, type CliEnd, hitsOf, resultIn, root, suiteCache } from "../support/cli.ts";
+import { bootgate, type CliEnd, defaultBuild, hitsOf, resultIn, root, suiteCache } from "../support/cli.ts";
 
 let folder: string;
 let out: string;
@@ -27,6 +27,7 @@ let first: CliEnd;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "bootgate-e2e-"));
   out = join(folder, "out");
+  await defaultBuild();
   first = await bootgate(["run", "--out", out, "--json"]);
 }, 1_200_000);
 

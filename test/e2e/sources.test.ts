@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256OfFile } from "../../src/host/files.ts";
-import { bootgate, hitsOf, resultIn, suiteCache } from "../support/cli.ts";
+import { bootgate, defaultBuild, hitsOf, resultIn, suiteCache } from "../support/cli.ts";
 
 let folder: string;
 let archive: string;
@@ -13,7 +13,7 @@ let archive: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "bootgate-sources-"));
   const out = join(folder, "out");
-  // Whatever else the suite did first: after this, BusyBox's archive is in the cache.
+  await defaultBuild();
   const end = await bootgate(["build", "--out", out]);
   expect(end.stderr).toContain("PASSED");
   const { sources } = await resultIn(out);
@@ -37,7 +37,7 @@ describe("a folder that was built in place", () => {
   it.each(["plain", "git"])(
     "(%s) is built from a copy, and is not touched",
     async (kind) => {
-      const tree = join(folder, `busybox ${kind}`);
+      const tree = join(folder, `busybox-${kind}`);
       await mkdir(tree);
       execFileSync("tar", ["-xf", archive, "-C", tree, "--strip-components=1"]);
       if (kind === "git") {

@@ -1,7 +1,9 @@
 /** Drives the committed bundle as a person does: another process, its exit code and what it wrote. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive } from "../../src/host/ownership.ts";
 import type { Result } from "../../src/report/result.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
@@ -55,6 +57,35 @@ export async function bootgate(args: readonly string[], options: CliOptions = {}
       }),
     );
   });
+}
+
+/**
+ * Sees to it that the default system is built in the suite's cache, once: test files run side by side, and each cold
+ * build would take both cores for minutes.
+ */
+export async function defaultBuild(): Promise<void> {
+  const lock = join(suiteCache, "default-build.lock");
+  await mkdir(suiteCache, { recursive: true });
+  while (!(await claim(lock))) await sleep(500);
+  try {
+    const out = await mkdtemp(join(suiteCache, "default-"));
+    const end = await bootgate(["build", "--out", out]);
+    await rm(out, { recursive: true, force: true });
+    if (end.code !== 0) throw new Error(`the default build failed:\n${end.stderr}`);
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+async function claim(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: "wx" });
+    return true;
+  } catch {
+    const holder = Number(await readFile(lock, "utf8").catch(() => ""));
+    if (holder > 0 && !isAlive(holder)) await rm(lock, { force: true });
+    return false;
+  }
 }
 
 /** The result that a run left. */

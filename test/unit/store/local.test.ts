@@ -1,9 +1,10 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   listEntries,
   localStore,
+  makingFolder,
   pruneEntries,
   sweepAbandoned,
   verifyEntries,
@@ -99,11 +100,14 @@ describe("looking after the store", () => {
 
   it("sweeps what a killed run left, and not what a living one is making", async () => {
     await using context = await testContext();
-    const making = join(context.root, "making");
-    const mine = join(making, `run.${process.pid}.01234567`);
-    const dead = join(making, "run.4194399.01234567");
-    for (const folder of [mine, dead]) await mkdir(folder, { recursive: true });
-    await sweepAbandoned(making);
-    expect(await readdir(making)).toEqual([`run.${process.pid}.01234567`]);
+    const root = context.folders.cache;
+    const mine = await makingFolder(root, "run");
+    const dead = mine.replace(`-${process.pid}-`, "-4194399-");
+    const elsewhere = join(root, "making", "run.0123abcd-1-01234567");
+    for (const folder of [dead, elsewhere]) await mkdir(folder, { recursive: true });
+    await sweepAbandoned(root);
+    expect((await readdir(join(root, "making"))).sort()).toEqual(
+      [basename(mine), basename(elsewhere)].sort(),
+    );
   });
 });
