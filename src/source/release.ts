@@ -36,7 +36,15 @@ export const releaseForm: SourceForm<ReleaseRequest> = {
       return await obtainRelease(name, version, text, policy, context, log);
     } catch (error) {
       if (!(error instanceof Failure) || error.failureClass !== "source-unreachable") throw error;
-      const same = await fromPackageArchive(name, version, text, context, log);
+      const same = await fromPackageArchive(name, version, text, context, log).catch((second: unknown) => {
+        // Both ends of the search belong into the message: an apt that is out of reach must not hide the mirrors' answers.
+        if (!(second instanceof Failure) || second.failureClass !== "source-unreachable") throw second;
+        const also = [`package archive: ${second.message}`, ...second.detail.map((line) => `  ${line}`)];
+        throw new Failure("source-unreachable", error.message, {
+          detail: [...error.detail, ...also],
+          cause: error,
+        });
+      });
       if (same === undefined) throw error;
       return same;
     }
