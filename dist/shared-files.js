@@ -1711,6 +1711,12 @@ async function copyAtomically(from, to) {
 async function exists(path) {
 	return stat$1(path).then(() => true, () => false);
 }
+/** How much room the file system of a folder has, in words for a message. The folder itself need not exist yet. */
+async function freeSpace$1(folder) {
+	const found = await statfs(folder).catch(() => void 0);
+	if (found !== void 0) return `${folder}: ${Math.floor(found.bavail * found.bsize / 1e6)} MB are free`;
+	return dirname(folder) === folder ? `${folder}: unknown` : freeSpace$1(dirname(folder));
+}
 // src/host/ownership.ts
 /** Whether the process that left something behind still lives, also where containers share a cache folder. */
 /** Process numbers mean something within one boot and one PID namespace (containers may share a cache folder). */
@@ -13288,7 +13294,7 @@ async function unpackArchive(request, context, log) {
 		await moveUp(tree, into);
 	} catch (error) {
 		await clear(into);
-		throw await withFreeSpace$1(asFailure(error, `unpacking ${what}`), into);
+		throw await withFreeSpace$2(asFailure(error, `unpacking ${what}`), into);
 	}
 	await rm$1(work, {
 		recursive: true,
@@ -13401,7 +13407,7 @@ async function requireSpace$1(folder, bytes, what) {
 	if (free >= bytes) return;
 	throw new Failure("disk-full", `too little room to unpack ${what}: it needs about ${mega(bytes)}, ${mega(free)} are free`, { detail: [`folder: ${folder}`, "Free space (`bootgate cache prune`) or point XDG_CACHE_HOME and TMPDIR elsewhere."] });
 }
-async function withFreeSpace$1(failure, folder) {
+async function withFreeSpace$2(failure, folder) {
 	if (failure.failureClass !== "disk-full" || /free/.test(failure.message)) return failure;
 	return new Failure("disk-full", `${failure.message}: ${mega(await freeSpace(folder))} are free in ${folder}`, {
 		detail: failure.detail,
@@ -37162,7 +37168,7 @@ async function download(request, context, log) {
 		}
 		throw unreachable(request, attempts, "no mirror delivered it");
 	} catch (error) {
-		const failure = context.signal.aborted ? error : await withFreeSpace(error, request);
+		const failure = context.signal.aborted ? error : await withFreeSpace$1(error, request);
 		if (failure instanceof Failure && failure.failureClass === "source-rejected") await part.discard();
 		else await part.release();
 		throw failure;
@@ -37196,7 +37202,7 @@ function unreachable(request, attempts, why) {
 	return new Failure("source-unreachable", `${request.what} could not be downloaded: ${why}`, { detail: [...attempts] });
 }
 /** A full disk's error with the free space in it; any other as it is. */
-async function withFreeSpace(error, request) {
+async function withFreeSpace$1(error, request) {
 	const failure = asFailure(error, `downloading ${request.what}`);
 	if (failure.failureClass !== "disk-full" || / free/.test(failure.message)) return failure;
 	const { bavail, bsize } = await statfs(dirname(request.into));
@@ -37227,7 +37233,14 @@ const releaseForm = {
 			return await obtainRelease(name, version, text, policy, context, log);
 		} catch (error) {
 			if (!(error instanceof Failure) || error.failureClass !== "source-unreachable") throw error;
-			const same = await fromPackageArchive(name, version, text, context, log);
+			const same = await fromPackageArchive(name, version, text, context, log).catch((second) => {
+				if (!(second instanceof Failure) || second.failureClass !== "source-unreachable") throw second;
+				const also = [`package archive: ${second.message}`, ...second.detail.map((line) => `  ${line}`)];
+				throw new Failure("source-unreachable", error.message, {
+					detail: [...error.detail, ...also],
+					cause: error
+				});
+			});
 			if (same === void 0) throw error;
 			return same;
 		}
@@ -37939,6 +37952,15 @@ async function bootAll(spec, images, context, findings) {
 	});
 	findings.boots.push(...boots);
 }
+/** A full disk is only understood with the room that each folder has. */
+async function withFreeSpace(failure, folders) {
+	const room = await Promise.all(Object.values(folders).map(freeSpace$1));
+	const detail = [...new Set(room), ...failure.detail];
+	return new Failure("disk-full", failure.message, {
+		detail,
+		cause: failure.cause
+	});
+}
 /** The boot paths that were asked for, or that the architecture has, as far as there are images for them. */
 function pathsOf(spec, arch, images) {
 	const has = {
@@ -37963,8 +37985,8 @@ function commandLine(spec, arch) {
 /** Images that were made elsewhere. */
 function givenImages(spec) {
 	const { kernelImage, initramfs, disk } = spec;
-	if (kernelImage === void 0 && disk === void 0) throw new Failure("bad-request", "there is nothing to boot: neither disk nor kernel-image was given", { detail: ["After `bootgate run`: --disk out/boot.img, or --kernel-image out/bzImage --initramfs out/initramfs.cpio.zst"] });
 	if (initramfs !== void 0 && kernelImage === void 0) throw new Failure("bad-request", "initramfs: it needs kernel-image; a disk carries its own");
+	if (kernelImage === void 0 && disk === void 0) throw new Failure("bad-request", "there is nothing to boot: neither disk nor kernel-image was given", { detail: ["After `bootgate run`: --disk out/boot.img, or --kernel-image out/bzImage --initramfs out/initramfs.cpio.zst"] });
 	if (spec.append !== void 0 && kernelImage === void 0) throw new Failure("bad-request", "append: a disk carries its own kernel command line; it goes with kernel-image");
 	return {
 		kernel: kernelImage,
@@ -37987,6 +38009,7 @@ async function told(spec, context, parts, story) {
 	} catch (error) {
 		failure = context.signal.aborted ? new Failure("cancelled", "the run was cancelled") : asFailure(error, "the run");
 		if (failure.kind === "request") throw failure;
+		if (failure.failureClass === "disk-full") failure = await withFreeSpace(failure, context.folders);
 	}
 	const result = conclude(spec, findings, failure, context.folders.out);
 	await writeReport(result, context.folders.out);

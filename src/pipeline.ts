@@ -15,8 +15,8 @@ import { buildKernel } from "./build/kernel.ts";
 import { profiles } from "./build/profiles.ts";
 import { findToolchain } from "./build/toolchain.ts";
 import type { BuildRequest } from "./build/tree.ts";
-import type { Context } from "./context.ts";
-import type { Artifact } from "./host/files.ts";
+import type { Context, Folders } from "./context.ts";
+import { type Artifact, freeSpace } from "./host/files.ts";
 import { ensurePackages, needsOf, type Part } from "./host/packages.ts";
 import { inspectInitramfs } from "./image/inspect.ts";
 import { buildDisk, buildInitramfs } from "./image/stages.ts";
@@ -224,6 +224,13 @@ async function bootAll(spec: Spec, images: Images, context: Context, findings: F
   findings.boots.push(...boots);
 }
 
+/** A full disk is only understood with the room that each folder has. */
+async function withFreeSpace(failure: Failure, folders: Folders): Promise<Failure> {
+  const room = await Promise.all(Object.values(folders).map(freeSpace));
+  const detail = [...new Set(room), ...failure.detail];
+  return new Failure("disk-full", failure.message, { detail, cause: failure.cause });
+}
+
 /** The boot paths that were asked for, or that the architecture has, as far as there are images for them. */
 function pathsOf(spec: Spec, arch: Architecture, images: Images): readonly BootPath[] {
   const has = { kernel: images.kernel !== undefined, disk: images.disk !== undefined };
@@ -251,15 +258,15 @@ function commandLine(spec: Spec, arch: Architecture): string {
 /** Images that were made elsewhere. */
 function givenImages(spec: Spec): Images {
   const { kernelImage, initramfs, disk } = spec;
+  if (initramfs !== undefined && kernelImage === undefined) {
+    throw new Failure("bad-request", "initramfs: it needs kernel-image; a disk carries its own");
+  }
   if (kernelImage === undefined && disk === undefined) {
     throw new Failure("bad-request", "there is nothing to boot: neither disk nor kernel-image was given", {
       detail: [
         "After `bootgate run`: --disk out/boot.img, or --kernel-image out/bzImage --initramfs out/initramfs.cpio.zst",
       ],
     });
-  }
-  if (initramfs !== undefined && kernelImage === undefined) {
-    throw new Failure("bad-request", "initramfs: it needs kernel-image; a disk carries its own");
   }
   if (spec.append !== undefined && kernelImage === undefined) {
     throw new Failure(
@@ -291,6 +298,7 @@ async function told(
       ? new Failure("cancelled", "the run was cancelled")
       : asFailure(error, "the run");
     if (failure.kind === "request") throw failure;
+    if (failure.failureClass === "disk-full") failure = await withFreeSpace(failure, context.folders);
   }
   const result = conclude(spec, findings, failure, context.folders.out);
   await writeReport(result, context.folders.out);

@@ -1,7 +1,7 @@
 /** Files on this computer: hashing, and writing so that nothing half-made ever stands under a final name. */
 import { createHash, randomBytes } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
-import { copyFile, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 
@@ -74,4 +74,11 @@ export async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** How much room the file system of a folder has, in words for a message. The folder itself need not exist yet. */
+export async function freeSpace(folder: string): Promise<string> {
+  const found = await statfs(folder).catch(() => undefined);
+  if (found !== undefined) return `${folder}: ${Math.floor((found.bavail * found.bsize) / 1e6)} MB are free`;
+  return dirname(folder) === folder ? `${folder}: unknown` : freeSpace(dirname(folder));
 }
