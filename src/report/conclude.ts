@@ -23,6 +23,13 @@ export function noFindings(): Findings {
   return { sources: [], artifacts: [], stages: [], boots: [], tools: [] };
 }
 
+/** The story's order. What runs side by side ends in any order, and a report is the same bytes all the same. */
+const order = ["linux", "kernel", "busybox", "initramfs", "disk"];
+
+function inOrder<Named extends { readonly name: string }>(list: readonly Named[]): Named[] {
+  return [...list].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+}
+
 /**
  * The result of a run. A failure decides; else the worst boot; else it passed.
  * @param out the out folder, which paths are relative to
@@ -37,11 +44,13 @@ export function conclude(spec: Spec, findings: Findings, failure: Failure | unde
     title: failure?.message ?? (bad ? `${bad.path}: ${bad.verdict.title}` : passedTitle(findings)),
     detail: [...(failure?.detail ?? [])],
     spec,
-    sources: findings.sources.map(({ name, version, form, origin, sha256, verifiedBy }) => ({
+    sources: inOrder(findings.sources).map(({ name, version, form, origin, sha256, verifiedBy }) => ({
       ...{ name, version, form, origin, sha256, verifiedBy },
     })),
-    artifacts: findings.artifacts.map((file) => ({ ...file, path: relative(out, file.path) })),
-    stages: [...findings.stages],
+    artifacts: [...findings.artifacts]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map((file) => ({ ...file, path: relative(out, file.path) })),
+    stages: inOrder(findings.stages),
     boots: findings.boots.map((boot) => ({
       ...boot,
       verdict: { ...boot.verdict, excerpt: [...boot.verdict.excerpt] },
@@ -54,7 +63,9 @@ export function conclude(spec: Spec, findings: Findings, failure: Failure | unde
 }
 
 function passedTitle({ boots, sources, artifacts }: Findings): string {
-  const what = sources.map((source) => `${source.name} ${source.version}`).join(" with ");
-  if (boots.length === 0) return `${what} built: ${artifacts.map((file) => file.name).join(", ")}`;
+  const what = inOrder(sources)
+    .map((source) => `${source.name} ${source.version}`)
+    .join(" with ");
+  if (boots.length === 0) return `${what} built: ${artifacts.length} files`;
   return `${what || "the given images"}: ${boots.map((boot) => boot.path).join(", ")} gave a shell that answered`;
 }

@@ -81,6 +81,24 @@ describe("a result", () => {
     });
   });
 
+  it("is in the story's order, whatever ended first", () => {
+    const stage = (name: string) => ({ ...findings.stages[0]!, name });
+    const file = (name: string) => ({ ...findings.artifacts[0]!, name });
+    const result = conclude(
+      spec,
+      {
+        ...findings,
+        stages: ["busybox", "kernel", "disk", "initramfs"].map(stage),
+        artifacts: ["vmlinux", "busybox", "boot.img"].map(file),
+        boots: [],
+      },
+      undefined,
+      "/out",
+    );
+    expect(result.stages.map(({ name }) => name)).toEqual(["kernel", "busybox", "initramfs", "disk"]);
+    expect(result.artifacts.map(({ name }) => name)).toEqual(["boot.img", "busybox", "vmlinux"]);
+  });
+
   it("gives a workflow its outputs", () => {
     expect(outputsOf(conclude(spec, { ...findings, boots: [bios] }, undefined, "/out"), "/out")).toEqual({
       outcome: "failed",
