@@ -144,7 +144,7 @@ async function obtain(
   const source = await context.logger.stage(
     `${request.name} source`,
     (log) => obtainSource(request, policy, context, log),
-    ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy}`,
+    ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy.split(",")[0]}`,
   );
   findings.sources.push(source);
   return source;

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type DiskRequest, diskPrograms, makeDisk, volume } from "../../src/image/disk.ts";
 import { layoutOf, mkfsArguments } from "../../src/image/fat.ts";
 import { toolVersions } from "../../src/image/tools.ts";
-import { scratchFolder, silentLog, testContext } from "../unit/image/context.ts";
+import { scratchFolder, silentLog, testContext } from "../support/image-context.ts";
 
 const MiB = 2 ** 20;
 

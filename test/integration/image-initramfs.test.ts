@@ -8,7 +8,7 @@ import { inspectInitramfs } from "../../src/image/inspect.ts";
 import { type Entry, newcBuffer } from "../../src/image/newc.ts";
 import { inspectNewc } from "../../src/image/newc-read.ts";
 import { rootEntries } from "../../src/image/root.ts";
-import { scratchFolder, silentLog, testContext } from "../unit/image/context.ts";
+import { scratchFolder, silentLog, testContext } from "../support/image-context.ts";
 
 const sh = (command: string, cwd: string) =>
   execFileSync("sh", ["-ec", command], { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
 import { bestCompression, chooseCompression, writeCompressed } from "../../../src/image/compress.ts";
-import { scratchFolder, testContext } from "./context.ts";
+import { scratchFolder, testContext } from "../../support/image-context.ts";
 
 const having = (...symbols: string[]) => new Map(symbols.map((symbol) => [symbol, "y"]));
 

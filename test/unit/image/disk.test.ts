@@ -2,7 +2,7 @@ import { truncate, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { appendMaximum, checkAppend, makeDisk } from "../../../src/image/disk.ts";
 import { syslinuxConfig, systemdBootEntry } from "../../../src/image/loaders.ts";
-import { scratchFolder, silentLog, testContext } from "./context.ts";
+import { scratchFolder, silentLog, testContext } from "../../support/image-context.ts";
 
 const payload = { kernel: "vmlinuz", initramfs: "initrd.img", append: "console=ttyS0,115200 x=1" };
 

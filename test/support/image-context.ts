@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Context, StageLog } from "../../../src/context.ts";
-import { createRunner, type Runner, toolEnvironment } from "../../../src/host/process.ts";
+import type { Context, StageLog } from "../../src/context.ts";
+import { createRunner, type Runner, toolEnvironment } from "../../src/host/process.ts";
 
 export const silentLog: StageLog = { output: () => {}, progress: () => {} };
 
