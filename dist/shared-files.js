@@ -4638,914 +4638,6 @@ async function buildKernel(request, context) {
 		};
 	});
 }
-/** All profiles, by the name that the input `profile` takes. */
-const profiles = {
-	minimal: {
-		description: "tinyconfig with what BusyBox, both consoles, disk, network and every boot path need, and all that a gate must see",
-		kernel: {
-			base: "tinyconfig",
-			symbols: [
-				[
-					"64BIT",
-					"y",
-					"tinyconfig is 32-bit on x86"
-				],
-				[
-					"SMP",
-					"y",
-					"`cpus` may ask for several; it also brings the RCU that reports stalls (the other is mute)"
-				],
-				[
-					"NR_CPUS",
-					"64",
-					"x86's own default; tinyconfig's 1 would only be raised to 2"
-				],
-				[
-					"HIGH_RES_TIMERS",
-					"y",
-					"without it every sleep is rounded up to a 4 ms tick"
-				],
-				[
-					"NO_HZ_IDLE",
-					"y",
-					"an idle guest leaves the host's processor alone"
-				],
-				[
-					"HYPERVISOR_GUEST",
-					"y",
-					"the menu that PVH and KVM_GUEST stand in"
-				],
-				[
-					"PARAVIRT",
-					"y",
-					"KVM_GUEST needs it"
-				],
-				[
-					"KVM_GUEST",
-					"y",
-					"kvmclock; and no timer check, which a busy host can fail"
-				],
-				[
-					"PVH",
-					"y",
-					"boot path `pvh`: QEMU starts vmlinux itself, no real mode, no decompression"
-				],
-				[
-					"ACPI",
-					"y",
-					"finds the processors and the devices, switches the power off"
-				],
-				[
-					"ACPI_BUTTON",
-					"y",
-					"the power button, which is QEMU's system_powerdown"
-				],
-				[
-					"PCI",
-					"y",
-					"the bus all of QEMU's devices are on"
-				],
-				[
-					"EFI",
-					"y",
-					"boot path `uefi`"
-				],
-				[
-					"EFI_STUB",
-					"y",
-					"boot path `uefi`: bzImage is a program that the firmware can start"
-				],
-				[
-					"KERNEL_GZIP",
-					"y",
-					"unpacks 0.5 s sooner than tinyconfig's XZ under emulation, for 0.6 MB more"
-				],
-				[
-					"PRINTK",
-					"y",
-					"tinyconfig is silent"
-				],
-				[
-					"PRINTK_TIME",
-					"y",
-					"the timeline comes from these stamps"
-				],
-				[
-					"EARLY_PRINTK",
-					"y",
-					"earlyprintk=ttyS0: errors before the console driver, or in the decompressor"
-				],
-				[
-					"BUG",
-					"y",
-					"without it WARN prints nothing and BUG goes on as if nothing had happened"
-				],
-				[
-					"DEBUG_KERNEL",
-					"y",
-					"the menu that the detectors stand in"
-				],
-				[
-					"DEBUG_BUGVERBOSE",
-					"y",
-					"file and line of a WARN or BUG"
-				],
-				[
-					"KALLSYMS",
-					"y",
-					"traces with function names"
-				],
-				[
-					"UNWINDER_FRAME_POINTER",
-					"y",
-					"exact traces without ORC's tables (GUESS lists false callers)"
-				],
-				[
-					"SYMBOLIC_ERRNAME",
-					"y",
-					"%pe prints -ENOENT, not -2"
-				],
-				[
-					"MAGIC_SYSRQ",
-					"y",
-					"a break on the serial line asks a hung kernel what it is doing"
-				],
-				[
-					"SOFTLOCKUP_DETECTOR",
-					"y",
-					"a processor that spins in the kernel is reported after 20 s or so"
-				],
-				[
-					"DETECT_HUNG_TASK",
-					"y",
-					"a task stuck in an uninterruptible sleep is reported after 120 s"
-				],
-				[
-					"SCHED_STACK_END_CHECK",
-					"y",
-					"a stack that ran over is a panic at once, not a riddle later"
-				],
-				[
-					"IKCONFIG",
-					"y",
-					"the kernel carries its own configuration"
-				],
-				[
-					"IKCONFIG_PROC",
-					"y",
-					"… and shows it as /proc/config.gz"
-				],
-				[
-					"RANDOMIZE_BASE",
-					"n",
-					"addresses in a trace are those of System.map, and the same at every boot"
-				],
-				[
-					"TTY",
-					"y",
-					"terminals at all"
-				],
-				[
-					"SERIAL_8250",
-					"y",
-					"ttyS0"
-				],
-				[
-					"SERIAL_8250_CONSOLE",
-					"y",
-					"console=ttyS0, what the gate reads"
-				],
-				[
-					"VT",
-					"y",
-					"tty1, the screen's terminal"
-				],
-				[
-					"VT_CONSOLE",
-					"y",
-					"console=tty0: kernel messages on the screen, for its picture"
-				],
-				[
-					"VGA_CONSOLE",
-					"y",
-					"the screen after a BIOS: text mode"
-				],
-				[
-					"FB",
-					"y",
-					"the screen after UEFI: OVMF leaves a framebuffer and no text mode"
-				],
-				[
-					"FB_EFI",
-					"y",
-					"… the driver that takes that framebuffer over"
-				],
-				[
-					"FRAMEBUFFER_CONSOLE",
-					"y",
-					"… and the text on it"
-				],
-				[
-					"UNIX98_PTYS",
-					"y",
-					"/dev/pts: script, telnetd, anything that opens a terminal"
-				],
-				[
-					"VIRTIO_CONSOLE",
-					"y",
-					"hvc0, where there is no serial port"
-				],
-				[
-					"INPUT",
-					"y",
-					"keys"
-				],
-				[
-					"INPUT_EVDEV",
-					"y",
-					"/dev/input/event*: acpid hears the power button there"
-				],
-				[
-					"INPUT_KEYBOARD",
-					"y",
-					"the menu of keyboards"
-				],
-				[
-					"KEYBOARD_ATKBD",
-					"y",
-					"typing at tty1: QEMU's default keyboard"
-				],
-				[
-					"SERIO",
-					"y",
-					"the keyboard's port"
-				],
-				[
-					"SERIO_I8042",
-					"y",
-					"… and its controller"
-				],
-				[
-					"MULTIUSER",
-					"y",
-					"users and groups, and root's capabilities"
-				],
-				[
-					"BINFMT_ELF",
-					"y",
-					"programs"
-				],
-				[
-					"BINFMT_SCRIPT",
-					"y",
-					"#! scripts: /init is one"
-				],
-				[
-					"FUTEX",
-					"y",
-					"glibc's locks"
-				],
-				[
-					"EPOLL",
-					"y",
-					"event loops"
-				],
-				[
-					"SIGNALFD",
-					"y",
-					"event loops"
-				],
-				[
-					"TIMERFD",
-					"y",
-					"event loops"
-				],
-				[
-					"EVENTFD",
-					"y",
-					"event loops"
-				],
-				[
-					"INOTIFY_USER",
-					"y",
-					"watching files: inotifyd, tail -f"
-				],
-				[
-					"POSIX_TIMERS",
-					"y",
-					"timer_create, and clock_gettime beyond the basic clocks"
-				],
-				[
-					"FILE_LOCKING",
-					"y",
-					"flock"
-				],
-				[
-					"ADVISE_SYSCALLS",
-					"y",
-					"madvise, which glibc's malloc uses"
-				],
-				[
-					"MEMBARRIER",
-					"y",
-					"asked for by glibc and language runtimes"
-				],
-				[
-					"RSEQ",
-					"y",
-					"glibc 2.35 and newer registers it in every thread"
-				],
-				[
-					"SYSVIPC",
-					"y",
-					"ipcs and syslogd's ring buffer"
-				],
-				[
-					"BLK_DEV_INITRD",
-					"y",
-					"the initramfs"
-				],
-				[
-					"RD_GZIP",
-					"y",
-					"compression gzip"
-				],
-				[
-					"RD_XZ",
-					"y",
-					"compression xz"
-				],
-				[
-					"RD_ZSTD",
-					"y",
-					"compression zstd"
-				],
-				[
-					"RD_LZ4",
-					"y",
-					"compression lz4"
-				],
-				[
-					"RD_BZIP2",
-					"n",
-					"not offered by `compression`"
-				],
-				[
-					"RD_LZMA",
-					"n",
-					"not offered by `compression`"
-				],
-				[
-					"RD_LZO",
-					"n",
-					"not offered by `compression`"
-				],
-				[
-					"PROC_FS",
-					"y",
-					"/proc: ps, top, mount, the probe's look at `tainted`"
-				],
-				[
-					"PROC_SYSCTL",
-					"y",
-					"/proc/sys"
-				],
-				[
-					"SYSFS",
-					"y",
-					"/sys: the list of consoles, mdev"
-				],
-				[
-					"SHMEM",
-					"y",
-					"TMPFS needs it: kconfig drops TMPFS without a word otherwise"
-				],
-				[
-					"TMPFS",
-					"y",
-					"/tmp, /run, /dev/shm"
-				],
-				[
-					"DEVTMPFS",
-					"y",
-					"/dev fills itself"
-				],
-				[
-					"BLOCK",
-					"y",
-					"disks at all"
-				],
-				[
-					"BLK_DEV",
-					"y",
-					"the menu of block devices"
-				],
-				[
-					"BLK_DEV_LOOP",
-					"y",
-					"mount -o loop"
-				],
-				[
-					"VFAT_FS",
-					"y",
-					"boot.img's own file system"
-				],
-				[
-					"NLS_CODEPAGE_437",
-					"y",
-					"FAT's short names; mount -t vfat fails without it"
-				],
-				[
-					"NLS_ISO8859_1",
-					"y",
-					"FAT's long names; mount -t vfat fails without it"
-				],
-				[
-					"EFI_PARTITION",
-					"y",
-					"GPT, which disks made elsewhere have"
-				],
-				[
-					"VIRTIO_MENU",
-					"y",
-					"the menu of virtio transports"
-				],
-				[
-					"VIRTIO_PCI",
-					"y",
-					"virtio devices on PCI"
-				],
-				[
-					"VIRTIO_BLK",
-					"y",
-					"QEMU's fast disk"
-				],
-				[
-					"SCSI",
-					"y",
-					"ATA disks are SCSI disks to the kernel"
-				],
-				[
-					"BLK_DEV_SD",
-					"y",
-					"/dev/sda"
-				],
-				[
-					"ATA",
-					"y",
-					"the menu of ATA controllers"
-				],
-				[
-					"SATA_AHCI",
-					"y",
-					"the disk controller of q35 and of nearly all real machines"
-				],
-				[
-					"ATA_SFF",
-					"n",
-					"the IDE controllers before AHCI: looking for their disks takes 0.1 s of every boot"
-				],
-				[
-					"NET",
-					"y",
-					"networking at all"
-				],
-				[
-					"INET",
-					"y",
-					"TCP/IP"
-				],
-				[
-					"UNIX",
-					"y",
-					"local sockets: syslogd, logger"
-				],
-				[
-					"PACKET",
-					"y",
-					"udhcpc, arping"
-				],
-				[
-					"IP_PNP",
-					"y",
-					"ip=… on the kernel command line: a network without a script in the guest"
-				],
-				[
-					"IP_PNP_DHCP",
-					"y",
-					"… ip=dhcp"
-				],
-				[
-					"NETDEVICES",
-					"y",
-					"the menu of network devices"
-				],
-				[
-					"NET_CORE",
-					"y",
-					"the part of it that VIRTIO_NET stands in"
-				],
-				[
-					"VIRTIO_NET",
-					"y",
-					"QEMU's fast network card"
-				],
-				[
-					"HW_RANDOM",
-					"y",
-					"the menu of entropy sources"
-				],
-				[
-					"HW_RANDOM_VIRTIO",
-					"y",
-					"QEMU's virtio-rng"
-				],
-				[
-					"RTC_CLASS",
-					"y",
-					"the menu of clocks; it sets the system's time at boot"
-				],
-				[
-					"RTC_DRV_CMOS",
-					"y",
-					"the PC's clock: hwclock, and true file times"
-				],
-				[
-					"X86_KERNEL_IBT",
-					"n",
-					"marks every function's start for processors that check indirect jumps"
-				],
-				[
-					"X86_VSYSCALL_EMULATION",
-					"n",
-					"for programs from before 2013"
-				],
-				[
-					"X86_INTEL_MEMORY_PROTECTION_KEYS",
-					"n",
-					"no program here uses them"
-				],
-				[
-					"CPU_FREQ",
-					"n",
-					"a guest has no clock rate to set"
-				],
-				[
-					"CPU_IDLE",
-					"n",
-					"a guest halts, and that is all"
-				],
-				[
-					"CPU_ISOLATION",
-					"n",
-					"real-time systems only"
-				],
-				[
-					"SCHED_MC",
-					"n",
-					"weighs caches that a guest can't see"
-				],
-				[
-					"SCHED_CLUSTER",
-					"n",
-					"weighs caches that a guest can't see"
-				],
-				[
-					"PERF_EVENTS_INTEL_UNCORE",
-					"n",
-					"counters of real machines"
-				],
-				[
-					"PERF_EVENTS_INTEL_RAPL",
-					"n",
-					"counters of real machines"
-				],
-				[
-					"PERF_EVENTS_INTEL_CSTATE",
-					"n",
-					"counters of real machines"
-				],
-				[
-					"ACPI_PROCESSOR",
-					"n",
-					"power states; on q35 it prints a `Warning:` that is none"
-				],
-				[
-					"ACPI_AC",
-					"n",
-					"laptops"
-				],
-				[
-					"ACPI_BATTERY",
-					"n",
-					"laptops"
-				],
-				[
-					"ACPI_FAN",
-					"n",
-					"real machines"
-				],
-				[
-					"ACPI_THERMAL",
-					"n",
-					"real machines"
-				],
-				[
-					"THERMAL",
-					"n",
-					"real machines"
-				],
-				[
-					"X86_PKG_TEMP_THERMAL",
-					"n",
-					"real machines; it would bring THERMAL back"
-				],
-				[
-					"ACPI_CONTAINER",
-					"n",
-					"hot-plugged nodes of large servers"
-				],
-				[
-					"ACPI_PRMT",
-					"n",
-					"firmware handlers of real machines"
-				],
-				[
-					"ACPI_SPCR_TABLE",
-					"n",
-					"a console chosen by firmware tables; ours stands on the command line"
-				],
-				[
-					"ACPI_TABLE_UPGRADE",
-					"n",
-					"firmware tables replaced from the initramfs"
-				],
-				[
-					"ACPI_DEBUG",
-					"n",
-					"on by itself in 7.x"
-				],
-				[
-					"PNP_DEBUG_MESSAGES",
-					"n",
-					"noise"
-				],
-				[
-					"PCIEASPM",
-					"n",
-					"link power states of real machines"
-				],
-				[
-					"INTEL_MEI",
-					"n",
-					"real machines' management engine"
-				],
-				[
-					"EFIVAR_FS",
-					"n",
-					"nothing reads or writes firmware variables"
-				],
-				[
-					"EFI_HANDOVER_PROTOCOL",
-					"n",
-					"boot loaders before 2020; systemd-boot starts the stub as a program"
-				],
-				[
-					"IPV6",
-					"n",
-					"a second network stack to compile; a fragment brings it back"
-				],
-				[
-					"WIRELESS",
-					"n",
-					"no radio"
-				],
-				[
-					"WLAN",
-					"n",
-					"no radio"
-				],
-				[
-					"ETHERNET",
-					"n",
-					"drivers of real network cards; virtio-net is not among them"
-				],
-				[
-					"ETHTOOL_NETLINK",
-					"n",
-					"30 files to compile, and BusyBox has no ethtool"
-				],
-				[
-					"INET_DIAG",
-					"n",
-					"the ss program, which BusyBox lacks"
-				],
-				[
-					"NETWORK_FILESYSTEMS",
-					"n",
-					"no NFS, no CIFS"
-				],
-				[
-					"SWAP",
-					"n",
-					"no swap"
-				],
-				[
-					"BLK_DEV_BSG",
-					"n",
-					"raw SCSI commands"
-				],
-				[
-					"SCSI_LOWLEVEL",
-					"n",
-					"real machines' SCSI controllers"
-				],
-				[
-					"SCSI_PROC_FS",
-					"n",
-					"obsolete"
-				],
-				[
-					"SATA_PMP",
-					"n",
-					"several disks behind one SATA port"
-				],
-				[
-					"MQ_IOSCHED_KYBER",
-					"n",
-					"a second disk scheduler"
-				],
-				[
-					"HID",
-					"n",
-					"USB and Bluetooth input devices"
-				],
-				[
-					"INPUT_MOUSE",
-					"n",
-					"nothing uses one, and it prints a line just as the prompt comes"
-				],
-				[
-					"SERIO_SERPORT",
-					"n",
-					"mice on serial lines"
-				],
-				[
-					"LEGACY_PTYS",
-					"n",
-					"256 device nodes nothing opens"
-				],
-				[
-					"SERIAL_8250_PCI",
-					"n",
-					"serial cards"
-				],
-				[
-					"SERIAL_8250_EXAR",
-					"n",
-					"serial cards"
-				],
-				[
-					"SERIAL_8250_LPSS",
-					"n",
-					"serial ports of Intel's chipsets"
-				],
-				[
-					"SERIAL_8250_MID",
-					"n",
-					"serial ports of Intel's chipsets"
-				],
-				[
-					"SERIAL_8250_PERICOM",
-					"n",
-					"serial cards"
-				],
-				[
-					"HW_RANDOM_INTEL",
-					"n",
-					"real machines"
-				],
-				[
-					"HW_RANDOM_AMD",
-					"n",
-					"real machines"
-				],
-				[
-					"HW_RANDOM_VIA",
-					"n",
-					"real machines"
-				],
-				[
-					"RTC_NVMEM",
-					"n",
-					"the clock's spare bytes as a file"
-				]
-			]
-		},
-		busybox: {
-			base: "defconfig",
-			symbols: [
-				[
-					"STATIC",
-					"y",
-					"the initramfs holds no libraries"
-				],
-				[
-					"TC",
-					"n",
-					"does not compile against kernel headers from 6.8 on"
-				],
-				[
-					"MAN",
-					"n",
-					"there are no manual pages"
-				],
-				[
-					"FEATURE_EDITING_ASK_TERMINAL",
-					"n",
-					"asks the terminal where its cursor is, and a gate does not answer"
-				],
-				[
-					"ASH",
-					"y",
-					"the shell"
-				],
-				[
-					"SH_IS_ASH",
-					"y",
-					"… as /bin/sh"
-				],
-				[
-					"ASH_JOB_CONTROL",
-					"y",
-					"Ctrl-C, Ctrl-Z, jobs"
-				],
-				[
-					"FEATURE_EDITING_FANCY_PROMPT",
-					"y",
-					"the prompt `~ # ` that says where one is"
-				],
-				[
-					"SETSID",
-					"y",
-					"gives a shell its terminal"
-				],
-				[
-					"CTTYHACK",
-					"y",
-					"finds the console's terminal where /sys can't be asked"
-				],
-				[
-					"ACPID",
-					"y",
-					"answers the power button"
-				],
-				[
-					"POWEROFF",
-					"y",
-					"the end"
-				],
-				[
-					"MDEV",
-					"y",
-					"fills /dev where the kernel has no devtmpfs"
-				],
-				[
-					"FEATURE_IP_LINK",
-					"y",
-					"brings lo up"
-				]
-			]
-		}
-	},
-	tutorial: {
-		description: "the seed tutorial to the letter: the kernel's defconfig, BusyBox's defconfig made static",
-		kernel: {
-			base: "defconfig",
-			symbols: []
-		},
-		busybox: {
-			base: "defconfig",
-			symbols: [
-				[
-					"STATIC",
-					"y",
-					"the initramfs holds no libraries"
-				],
-				[
-					"MAN",
-					"n",
-					"no man pages"
-				],
-				[
-					"TC",
-					"n",
-					"does not compile against kernel headers from 6.8 on"
-				]
-			]
-		}
-	}
-};
 // src/host/packages.ts
 /** What each part of a run needs. Package names are the same on Debian 12 and Ubuntu 24.04. */
 const needs = {
@@ -10904,1709 +9996,914 @@ async function diskFormat(path) {
 		await file.close();
 	}
 }
-// src/report/result.ts
-/**
-* result.json: what a run found, for machines. The schema here is the published one (dist/result.schema.json is made
-* from it); `schemaVersion` follows semver: a field is added in a minor version, renamed or removed in a major one.
-*/
-const schemaVersion = "1.0.0";
-Object.keys(classes);
-// src/report/conclude.ts
-/** From all that a run found to its result: pure, so that a failure halfway is reported as well as a pass. */
-/** Nothing yet. */
-function noFindings() {
-	return {
-		sources: [],
-		artifacts: [],
-		stages: [],
-		boots: [],
-		tools: []
-	};
-}
-/**
-* The result of a run. A failure decides; else the worst boot; else it passed.
-* @param out the out folder, which paths are relative to
-*/
-function conclude(spec, findings, failure, out) {
-	const bad = findings.boots.find((boot) => boot.verdict.kind !== "passed");
-	const failureClass = failure?.failureClass ?? bad?.verdict.class ?? "passed";
-	return {
-		schemaVersion,
-		outcome: classes[failureClass].kind,
-		class: failureClass,
-		title: failure?.message ?? (bad ? `${bad.path}: ${bad.verdict.title}` : passedTitle(findings)),
-		detail: [...failure?.detail ?? []],
-		spec,
-		sources: findings.sources.map(({ name, version, form, origin, sha256, verifiedBy }) => ({
-			name,
-			version,
-			form,
-			origin,
-			sha256,
-			verifiedBy
-		})),
-		artifacts: findings.artifacts.map((file) => ({
-			...file,
-			path: relative(out, file.path)
-		})),
-		stages: [...findings.stages],
-		boots: findings.boots.map((boot) => ({
-			...boot,
-			verdict: {
-				...boot.verdict,
-				excerpt: [...boot.verdict.excerpt]
-			},
-			timeline: [...boot.timeline],
-			commands: [...boot.commands],
-			qemu: [...boot.qemu]
-		})),
-		tools: [...findings.tools]
-	};
-}
-function passedTitle({ boots, sources, artifacts }) {
-	const what = sources.map((source) => `${source.name} ${source.version}`).join(" with ");
-	if (boots.length === 0) return `${what} built: ${artifacts.map((file) => file.name).join(", ")}`;
-	return `${what || "the given images"}: ${boots.map((boot) => boot.path).join(", ")} gave a shell that answered`;
-}
-// node_modules/path-expression-matcher/src/Expression.js
-/**
-* Expression - Parses and stores a tag pattern expression
-* 
-* Patterns are parsed once and stored in an optimized structure for fast matching.
-* 
-* @example
-* const expr = new Expression("root.users.user");
-* const expr2 = new Expression("..user[id]:first");
-* const expr3 = new Expression("root/users/user", { separator: '/' });
-*/
-var Expression = class {
-	/**
-	* Create a new Expression
-	* @param {string} pattern - Pattern string (e.g., "root.users.user", "..user[id]")
-	* @param {Object} options - Configuration options
-	* @param {string} options.separator - Path separator (default: '.')
-	*/
-	constructor(pattern, options = {}, data) {
-		this.pattern = pattern;
-		this.separator = options.separator || ".";
-		this.segments = this._parse(pattern);
-		this.data = data;
-		this._hasDeepWildcard = this.segments.some((seg) => seg.type === "deep-wildcard");
-		this._hasAttributeCondition = this.segments.some((seg) => seg.attrName !== void 0);
-		this._hasPositionSelector = this.segments.some((seg) => seg.position !== void 0);
-	}
-	/**
-	* Parse pattern string into segments
-	* @private
-	* @param {string} pattern - Pattern to parse
-	* @returns {Array} Array of segment objects
-	*/
-	_parse(pattern) {
-		const segments = [];
-		let i = 0;
-		let currentPart = "";
-		while (i < pattern.length) if (pattern[i] === this.separator) {
-			if (i + 1 < pattern.length && pattern[i + 1] === this.separator) {
-				if (currentPart.trim()) {
-					segments.push(this._parseSegment(currentPart.trim()));
-					currentPart = "";
-				}
-				segments.push({ type: "deep-wildcard" });
-				i += 2;
-			} else {
-				if (currentPart.trim()) segments.push(this._parseSegment(currentPart.trim()));
-				currentPart = "";
-				i++;
-			}
-		} else {
-			currentPart += pattern[i];
-			i++;
+/** All profiles, by the name that the input `profile` takes. */
+const profiles = {
+	minimal: {
+		description: "tinyconfig with what BusyBox, both consoles, disk, network and every boot path need, and all that a gate must see",
+		kernel: {
+			base: "tinyconfig",
+			symbols: [
+				[
+					"64BIT",
+					"y",
+					"tinyconfig is 32-bit on x86"
+				],
+				[
+					"SMP",
+					"y",
+					"`cpus` may ask for several; it also brings the RCU that reports stalls (the other is mute)"
+				],
+				[
+					"NR_CPUS",
+					"64",
+					"x86's own default; tinyconfig's 1 would only be raised to 2"
+				],
+				[
+					"HIGH_RES_TIMERS",
+					"y",
+					"without it every sleep is rounded up to a 4 ms tick"
+				],
+				[
+					"NO_HZ_IDLE",
+					"y",
+					"an idle guest leaves the host's processor alone"
+				],
+				[
+					"HYPERVISOR_GUEST",
+					"y",
+					"the menu that PVH and KVM_GUEST stand in"
+				],
+				[
+					"PARAVIRT",
+					"y",
+					"KVM_GUEST needs it"
+				],
+				[
+					"KVM_GUEST",
+					"y",
+					"kvmclock; and no timer check, which a busy host can fail"
+				],
+				[
+					"PVH",
+					"y",
+					"boot path `pvh`: QEMU starts vmlinux itself, no real mode, no decompression"
+				],
+				[
+					"ACPI",
+					"y",
+					"finds the processors and the devices, switches the power off"
+				],
+				[
+					"ACPI_BUTTON",
+					"y",
+					"the power button, which is QEMU's system_powerdown"
+				],
+				[
+					"PCI",
+					"y",
+					"the bus all of QEMU's devices are on"
+				],
+				[
+					"EFI",
+					"y",
+					"boot path `uefi`"
+				],
+				[
+					"EFI_STUB",
+					"y",
+					"boot path `uefi`: bzImage is a program that the firmware can start"
+				],
+				[
+					"KERNEL_GZIP",
+					"y",
+					"unpacks 0.5 s sooner than tinyconfig's XZ under emulation, for 0.6 MB more"
+				],
+				[
+					"PRINTK",
+					"y",
+					"tinyconfig is silent"
+				],
+				[
+					"PRINTK_TIME",
+					"y",
+					"the timeline comes from these stamps"
+				],
+				[
+					"EARLY_PRINTK",
+					"y",
+					"earlyprintk=ttyS0: errors before the console driver, or in the decompressor"
+				],
+				[
+					"BUG",
+					"y",
+					"without it WARN prints nothing and BUG goes on as if nothing had happened"
+				],
+				[
+					"DEBUG_KERNEL",
+					"y",
+					"the menu that the detectors stand in"
+				],
+				[
+					"DEBUG_BUGVERBOSE",
+					"y",
+					"file and line of a WARN or BUG"
+				],
+				[
+					"KALLSYMS",
+					"y",
+					"traces with function names"
+				],
+				[
+					"UNWINDER_FRAME_POINTER",
+					"y",
+					"exact traces without ORC's tables (GUESS lists false callers)"
+				],
+				[
+					"SYMBOLIC_ERRNAME",
+					"y",
+					"%pe prints -ENOENT, not -2"
+				],
+				[
+					"MAGIC_SYSRQ",
+					"y",
+					"a break on the serial line asks a hung kernel what it is doing"
+				],
+				[
+					"SOFTLOCKUP_DETECTOR",
+					"y",
+					"a processor that spins in the kernel is reported after 20 s or so"
+				],
+				[
+					"DETECT_HUNG_TASK",
+					"y",
+					"a task stuck in an uninterruptible sleep is reported after 120 s"
+				],
+				[
+					"SCHED_STACK_END_CHECK",
+					"y",
+					"a stack that ran over is a panic at once, not a riddle later"
+				],
+				[
+					"IKCONFIG",
+					"y",
+					"the kernel carries its own configuration"
+				],
+				[
+					"IKCONFIG_PROC",
+					"y",
+					"… and shows it as /proc/config.gz"
+				],
+				[
+					"RANDOMIZE_BASE",
+					"n",
+					"addresses in a trace are those of System.map, and the same at every boot"
+				],
+				[
+					"TTY",
+					"y",
+					"terminals at all"
+				],
+				[
+					"SERIAL_8250",
+					"y",
+					"ttyS0"
+				],
+				[
+					"SERIAL_8250_CONSOLE",
+					"y",
+					"console=ttyS0, what the gate reads"
+				],
+				[
+					"VT",
+					"y",
+					"tty1, the screen's terminal"
+				],
+				[
+					"VT_CONSOLE",
+					"y",
+					"console=tty0: kernel messages on the screen, for its picture"
+				],
+				[
+					"VGA_CONSOLE",
+					"y",
+					"the screen after a BIOS: text mode"
+				],
+				[
+					"FB",
+					"y",
+					"the screen after UEFI: OVMF leaves a framebuffer and no text mode"
+				],
+				[
+					"FB_EFI",
+					"y",
+					"… the driver that takes that framebuffer over"
+				],
+				[
+					"FRAMEBUFFER_CONSOLE",
+					"y",
+					"… and the text on it"
+				],
+				[
+					"UNIX98_PTYS",
+					"y",
+					"/dev/pts: script, telnetd, anything that opens a terminal"
+				],
+				[
+					"VIRTIO_CONSOLE",
+					"y",
+					"hvc0, where there is no serial port"
+				],
+				[
+					"INPUT",
+					"y",
+					"keys"
+				],
+				[
+					"INPUT_EVDEV",
+					"y",
+					"/dev/input/event*: acpid hears the power button there"
+				],
+				[
+					"INPUT_KEYBOARD",
+					"y",
+					"the menu of keyboards"
+				],
+				[
+					"KEYBOARD_ATKBD",
+					"y",
+					"typing at tty1: QEMU's default keyboard"
+				],
+				[
+					"SERIO",
+					"y",
+					"the keyboard's port"
+				],
+				[
+					"SERIO_I8042",
+					"y",
+					"… and its controller"
+				],
+				[
+					"MULTIUSER",
+					"y",
+					"users and groups, and root's capabilities"
+				],
+				[
+					"BINFMT_ELF",
+					"y",
+					"programs"
+				],
+				[
+					"BINFMT_SCRIPT",
+					"y",
+					"#! scripts: /init is one"
+				],
+				[
+					"FUTEX",
+					"y",
+					"glibc's locks"
+				],
+				[
+					"EPOLL",
+					"y",
+					"event loops"
+				],
+				[
+					"SIGNALFD",
+					"y",
+					"event loops"
+				],
+				[
+					"TIMERFD",
+					"y",
+					"event loops"
+				],
+				[
+					"EVENTFD",
+					"y",
+					"event loops"
+				],
+				[
+					"INOTIFY_USER",
+					"y",
+					"watching files: inotifyd, tail -f"
+				],
+				[
+					"POSIX_TIMERS",
+					"y",
+					"timer_create, and clock_gettime beyond the basic clocks"
+				],
+				[
+					"FILE_LOCKING",
+					"y",
+					"flock"
+				],
+				[
+					"ADVISE_SYSCALLS",
+					"y",
+					"madvise, which glibc's malloc uses"
+				],
+				[
+					"MEMBARRIER",
+					"y",
+					"asked for by glibc and language runtimes"
+				],
+				[
+					"RSEQ",
+					"y",
+					"glibc 2.35 and newer registers it in every thread"
+				],
+				[
+					"SYSVIPC",
+					"y",
+					"ipcs and syslogd's ring buffer"
+				],
+				[
+					"BLK_DEV_INITRD",
+					"y",
+					"the initramfs"
+				],
+				[
+					"RD_GZIP",
+					"y",
+					"compression gzip"
+				],
+				[
+					"RD_XZ",
+					"y",
+					"compression xz"
+				],
+				[
+					"RD_ZSTD",
+					"y",
+					"compression zstd"
+				],
+				[
+					"RD_LZ4",
+					"y",
+					"compression lz4"
+				],
+				[
+					"RD_BZIP2",
+					"n",
+					"not offered by `compression`"
+				],
+				[
+					"RD_LZMA",
+					"n",
+					"not offered by `compression`"
+				],
+				[
+					"RD_LZO",
+					"n",
+					"not offered by `compression`"
+				],
+				[
+					"PROC_FS",
+					"y",
+					"/proc: ps, top, mount, the probe's look at `tainted`"
+				],
+				[
+					"PROC_SYSCTL",
+					"y",
+					"/proc/sys"
+				],
+				[
+					"SYSFS",
+					"y",
+					"/sys: the list of consoles, mdev"
+				],
+				[
+					"SHMEM",
+					"y",
+					"TMPFS needs it: kconfig drops TMPFS without a word otherwise"
+				],
+				[
+					"TMPFS",
+					"y",
+					"/tmp, /run, /dev/shm"
+				],
+				[
+					"DEVTMPFS",
+					"y",
+					"/dev fills itself"
+				],
+				[
+					"BLOCK",
+					"y",
+					"disks at all"
+				],
+				[
+					"BLK_DEV",
+					"y",
+					"the menu of block devices"
+				],
+				[
+					"BLK_DEV_LOOP",
+					"y",
+					"mount -o loop"
+				],
+				[
+					"VFAT_FS",
+					"y",
+					"boot.img's own file system"
+				],
+				[
+					"NLS_CODEPAGE_437",
+					"y",
+					"FAT's short names; mount -t vfat fails without it"
+				],
+				[
+					"NLS_ISO8859_1",
+					"y",
+					"FAT's long names; mount -t vfat fails without it"
+				],
+				[
+					"EFI_PARTITION",
+					"y",
+					"GPT, which disks made elsewhere have"
+				],
+				[
+					"VIRTIO_MENU",
+					"y",
+					"the menu of virtio transports"
+				],
+				[
+					"VIRTIO_PCI",
+					"y",
+					"virtio devices on PCI"
+				],
+				[
+					"VIRTIO_BLK",
+					"y",
+					"QEMU's fast disk"
+				],
+				[
+					"SCSI",
+					"y",
+					"ATA disks are SCSI disks to the kernel"
+				],
+				[
+					"BLK_DEV_SD",
+					"y",
+					"/dev/sda"
+				],
+				[
+					"ATA",
+					"y",
+					"the menu of ATA controllers"
+				],
+				[
+					"SATA_AHCI",
+					"y",
+					"the disk controller of q35 and of nearly all real machines"
+				],
+				[
+					"ATA_SFF",
+					"n",
+					"the IDE controllers before AHCI: looking for their disks takes 0.1 s of every boot"
+				],
+				[
+					"NET",
+					"y",
+					"networking at all"
+				],
+				[
+					"INET",
+					"y",
+					"TCP/IP"
+				],
+				[
+					"UNIX",
+					"y",
+					"local sockets: syslogd, logger"
+				],
+				[
+					"PACKET",
+					"y",
+					"udhcpc, arping"
+				],
+				[
+					"IP_PNP",
+					"y",
+					"ip=… on the kernel command line: a network without a script in the guest"
+				],
+				[
+					"IP_PNP_DHCP",
+					"y",
+					"… ip=dhcp"
+				],
+				[
+					"NETDEVICES",
+					"y",
+					"the menu of network devices"
+				],
+				[
+					"NET_CORE",
+					"y",
+					"the part of it that VIRTIO_NET stands in"
+				],
+				[
+					"VIRTIO_NET",
+					"y",
+					"QEMU's fast network card"
+				],
+				[
+					"HW_RANDOM",
+					"y",
+					"the menu of entropy sources"
+				],
+				[
+					"HW_RANDOM_VIRTIO",
+					"y",
+					"QEMU's virtio-rng"
+				],
+				[
+					"RTC_CLASS",
+					"y",
+					"the menu of clocks; it sets the system's time at boot"
+				],
+				[
+					"RTC_DRV_CMOS",
+					"y",
+					"the PC's clock: hwclock, and true file times"
+				],
+				[
+					"X86_KERNEL_IBT",
+					"n",
+					"marks every function's start for processors that check indirect jumps"
+				],
+				[
+					"X86_VSYSCALL_EMULATION",
+					"n",
+					"for programs from before 2013"
+				],
+				[
+					"X86_INTEL_MEMORY_PROTECTION_KEYS",
+					"n",
+					"no program here uses them"
+				],
+				[
+					"CPU_FREQ",
+					"n",
+					"a guest has no clock rate to set"
+				],
+				[
+					"CPU_IDLE",
+					"n",
+					"a guest halts, and that is all"
+				],
+				[
+					"CPU_ISOLATION",
+					"n",
+					"real-time systems only"
+				],
+				[
+					"SCHED_MC",
+					"n",
+					"weighs caches that a guest can't see"
+				],
+				[
+					"SCHED_CLUSTER",
+					"n",
+					"weighs caches that a guest can't see"
+				],
+				[
+					"PERF_EVENTS_INTEL_UNCORE",
+					"n",
+					"counters of real machines"
+				],
+				[
+					"PERF_EVENTS_INTEL_RAPL",
+					"n",
+					"counters of real machines"
+				],
+				[
+					"PERF_EVENTS_INTEL_CSTATE",
+					"n",
+					"counters of real machines"
+				],
+				[
+					"ACPI_PROCESSOR",
+					"n",
+					"power states; on q35 it prints a `Warning:` that is none"
+				],
+				[
+					"ACPI_AC",
+					"n",
+					"laptops"
+				],
+				[
+					"ACPI_BATTERY",
+					"n",
+					"laptops"
+				],
+				[
+					"ACPI_FAN",
+					"n",
+					"real machines"
+				],
+				[
+					"ACPI_THERMAL",
+					"n",
+					"real machines"
+				],
+				[
+					"THERMAL",
+					"n",
+					"real machines"
+				],
+				[
+					"X86_PKG_TEMP_THERMAL",
+					"n",
+					"real machines; it would bring THERMAL back"
+				],
+				[
+					"ACPI_CONTAINER",
+					"n",
+					"hot-plugged nodes of large servers"
+				],
+				[
+					"ACPI_PRMT",
+					"n",
+					"firmware handlers of real machines"
+				],
+				[
+					"ACPI_SPCR_TABLE",
+					"n",
+					"a console chosen by firmware tables; ours stands on the command line"
+				],
+				[
+					"ACPI_TABLE_UPGRADE",
+					"n",
+					"firmware tables replaced from the initramfs"
+				],
+				[
+					"ACPI_DEBUG",
+					"n",
+					"on by itself in 7.x"
+				],
+				[
+					"PNP_DEBUG_MESSAGES",
+					"n",
+					"noise"
+				],
+				[
+					"PCIEASPM",
+					"n",
+					"link power states of real machines"
+				],
+				[
+					"INTEL_MEI",
+					"n",
+					"real machines' management engine"
+				],
+				[
+					"EFIVAR_FS",
+					"n",
+					"nothing reads or writes firmware variables"
+				],
+				[
+					"EFI_HANDOVER_PROTOCOL",
+					"n",
+					"boot loaders before 2020; systemd-boot starts the stub as a program"
+				],
+				[
+					"IPV6",
+					"n",
+					"a second network stack to compile; a fragment brings it back"
+				],
+				[
+					"WIRELESS",
+					"n",
+					"no radio"
+				],
+				[
+					"WLAN",
+					"n",
+					"no radio"
+				],
+				[
+					"ETHERNET",
+					"n",
+					"drivers of real network cards; virtio-net is not among them"
+				],
+				[
+					"ETHTOOL_NETLINK",
+					"n",
+					"30 files to compile, and BusyBox has no ethtool"
+				],
+				[
+					"INET_DIAG",
+					"n",
+					"the ss program, which BusyBox lacks"
+				],
+				[
+					"NETWORK_FILESYSTEMS",
+					"n",
+					"no NFS, no CIFS"
+				],
+				[
+					"SWAP",
+					"n",
+					"no swap"
+				],
+				[
+					"BLK_DEV_BSG",
+					"n",
+					"raw SCSI commands"
+				],
+				[
+					"SCSI_LOWLEVEL",
+					"n",
+					"real machines' SCSI controllers"
+				],
+				[
+					"SCSI_PROC_FS",
+					"n",
+					"obsolete"
+				],
+				[
+					"SATA_PMP",
+					"n",
+					"several disks behind one SATA port"
+				],
+				[
+					"MQ_IOSCHED_KYBER",
+					"n",
+					"a second disk scheduler"
+				],
+				[
+					"HID",
+					"n",
+					"USB and Bluetooth input devices"
+				],
+				[
+					"INPUT_MOUSE",
+					"n",
+					"nothing uses one, and it prints a line just as the prompt comes"
+				],
+				[
+					"SERIO_SERPORT",
+					"n",
+					"mice on serial lines"
+				],
+				[
+					"LEGACY_PTYS",
+					"n",
+					"256 device nodes nothing opens"
+				],
+				[
+					"SERIAL_8250_PCI",
+					"n",
+					"serial cards"
+				],
+				[
+					"SERIAL_8250_EXAR",
+					"n",
+					"serial cards"
+				],
+				[
+					"SERIAL_8250_LPSS",
+					"n",
+					"serial ports of Intel's chipsets"
+				],
+				[
+					"SERIAL_8250_MID",
+					"n",
+					"serial ports of Intel's chipsets"
+				],
+				[
+					"SERIAL_8250_PERICOM",
+					"n",
+					"serial cards"
+				],
+				[
+					"HW_RANDOM_INTEL",
+					"n",
+					"real machines"
+				],
+				[
+					"HW_RANDOM_AMD",
+					"n",
+					"real machines"
+				],
+				[
+					"HW_RANDOM_VIA",
+					"n",
+					"real machines"
+				],
+				[
+					"RTC_NVMEM",
+					"n",
+					"the clock's spare bytes as a file"
+				]
+			]
+		},
+		busybox: {
+			base: "defconfig",
+			symbols: [
+				[
+					"STATIC",
+					"y",
+					"the initramfs holds no libraries"
+				],
+				[
+					"TC",
+					"n",
+					"does not compile against kernel headers from 6.8 on"
+				],
+				[
+					"MAN",
+					"n",
+					"there are no manual pages"
+				],
+				[
+					"FEATURE_EDITING_ASK_TERMINAL",
+					"n",
+					"asks the terminal where its cursor is, and a gate does not answer"
+				],
+				[
+					"ASH",
+					"y",
+					"the shell"
+				],
+				[
+					"SH_IS_ASH",
+					"y",
+					"… as /bin/sh"
+				],
+				[
+					"ASH_JOB_CONTROL",
+					"y",
+					"Ctrl-C, Ctrl-Z, jobs"
+				],
+				[
+					"FEATURE_EDITING_FANCY_PROMPT",
+					"y",
+					"the prompt `~ # ` that says where one is"
+				],
+				[
+					"SETSID",
+					"y",
+					"gives a shell its terminal"
+				],
+				[
+					"CTTYHACK",
+					"y",
+					"finds the console's terminal where /sys can't be asked"
+				],
+				[
+					"ACPID",
+					"y",
+					"answers the power button"
+				],
+				[
+					"POWEROFF",
+					"y",
+					"the end"
+				],
+				[
+					"MDEV",
+					"y",
+					"fills /dev where the kernel has no devtmpfs"
+				],
+				[
+					"FEATURE_IP_LINK",
+					"y",
+					"brings lo up"
+				]
+			]
 		}
-		if (currentPart.trim()) segments.push(this._parseSegment(currentPart.trim()));
-		return segments;
-	}
-	/**
-	* Parse a single segment
-	* @private
-	* @param {string} part - Segment string (e.g., "user", "ns::user", "user[id]", "ns::user:first")
-	* @returns {Object} Segment object
-	*/
-	_parseSegment(part) {
-		const segment = { type: "tag" };
-		let bracketContent = null;
-		let withoutBrackets = part;
-		const bracketMatch = part.match(/^([^\[]+)(\[[^\]]*\])(.*)$/);
-		if (bracketMatch) {
-			withoutBrackets = bracketMatch[1] + bracketMatch[3];
-			if (bracketMatch[2]) {
-				const content = bracketMatch[2].slice(1, -1);
-				if (content) bracketContent = content;
-			}
-		}
-		let namespace = void 0;
-		let tagAndPosition = withoutBrackets;
-		if (withoutBrackets.includes("::")) {
-			const nsIndex = withoutBrackets.indexOf("::");
-			namespace = withoutBrackets.substring(0, nsIndex).trim();
-			tagAndPosition = withoutBrackets.substring(nsIndex + 2).trim();
-			if (!namespace) throw new Error(`Invalid namespace in pattern: ${part}`);
-		}
-		let tag = void 0;
-		let positionMatch = null;
-		if (tagAndPosition.includes(":")) {
-			const colonIndex = tagAndPosition.lastIndexOf(":");
-			const tagPart = tagAndPosition.substring(0, colonIndex).trim();
-			const posPart = tagAndPosition.substring(colonIndex + 1).trim();
-			if ([
-				"first",
-				"last",
-				"odd",
-				"even"
-			].includes(posPart) || /^nth\(\d+\)$/.test(posPart)) {
-				tag = tagPart;
-				positionMatch = posPart;
-			} else tag = tagAndPosition;
-		} else tag = tagAndPosition;
-		if (!tag) throw new Error(`Invalid segment pattern: ${part}`);
-		segment.tag = tag;
-		if (namespace) segment.namespace = namespace;
-		if (bracketContent) {
-			if (bracketContent.includes("=")) {
-				const eqIndex = bracketContent.indexOf("=");
-				segment.attrName = bracketContent.substring(0, eqIndex).trim();
-				segment.attrValue = bracketContent.substring(eqIndex + 1).trim();
-			} else segment.attrName = bracketContent.trim();
-		}
-		if (positionMatch) {
-			const nthMatch = positionMatch.match(/^nth\((\d+)\)$/);
-			if (nthMatch) {
-				segment.position = "nth";
-				segment.positionValue = parseInt(nthMatch[1], 10);
-			} else segment.position = positionMatch;
-		}
-		return segment;
-	}
-	/**
-	* Get the number of segments
-	* @returns {number}
-	*/
-	get length() {
-		return this.segments.length;
-	}
-	/**
-	* Check if expression contains deep wildcard
-	* @returns {boolean}
-	*/
-	hasDeepWildcard() {
-		return this._hasDeepWildcard;
-	}
-	/**
-	* Check if expression has attribute conditions
-	* @returns {boolean}
-	*/
-	hasAttributeCondition() {
-		return this._hasAttributeCondition;
-	}
-	/**
-	* Check if expression has position selectors
-	* @returns {boolean}
-	*/
-	hasPositionSelector() {
-		return this._hasPositionSelector;
-	}
-	/**
-	* Get string representation
-	* @returns {string}
-	*/
-	toString() {
-		return this.pattern;
-	}
-};
-// node_modules/path-expression-matcher/src/Matcher.js
-/**
-* MatcherView - A lightweight read-only view over a Matcher's internal state.
-*
-* Created once by Matcher and reused across all callbacks. Holds a direct
-* reference to the parent Matcher so it always reflects current parser state
-* with zero copying or freezing overhead.
-*
-* Users receive this via {@link Matcher#readOnly} or directly from parser
-* callbacks. It exposes all query and matching methods but has no mutation
-* methods — misuse is caught at the TypeScript level rather than at runtime.
-*
-* @example
-* const matcher = new Matcher();
-* const view = matcher.readOnly();
-*
-* matcher.push("root", {});
-* view.getCurrentTag(); // "root"
-* view.getDepth();      // 1
-*/
-var MatcherView = class {
-	/**
-	* @param {Matcher} matcher - The parent Matcher instance to read from.
-	*/
-	constructor(matcher) {
-		this._matcher = matcher;
-	}
-	/**
-	* Get the path separator used by the parent matcher.
-	* @returns {string}
-	*/
-	get separator() {
-		return this._matcher.separator;
-	}
-	/**
-	* Get current tag name.
-	* @returns {string|undefined}
-	*/
-	getCurrentTag() {
-		const path = this._matcher.path;
-		return path.length > 0 ? path[path.length - 1].tag : void 0;
-	}
-	/**
-	* Get current namespace.
-	* @returns {string|undefined}
-	*/
-	getCurrentNamespace() {
-		const path = this._matcher.path;
-		return path.length > 0 ? path[path.length - 1].namespace : void 0;
-	}
-	/**
-	* Get current node's attribute value.
-	* @param {string} attrName
-	* @returns {*}
-	*/
-	getAttrValue(attrName) {
-		const path = this._matcher.path;
-		if (path.length === 0) return void 0;
-		return path[path.length - 1].values?.[attrName];
-	}
-	/**
-	* Check if current node has an attribute.
-	* @param {string} attrName
-	* @returns {boolean}
-	*/
-	hasAttr(attrName) {
-		const path = this._matcher.path;
-		if (path.length === 0) return false;
-		const current = path[path.length - 1];
-		return current.values !== void 0 && attrName in current.values;
-	}
-	/**
-	* Get the value of a "kept" attribute from the nearest ancestor (or
-	* current node) that declared it via `push(tag, attrs, ns, { keep: [...] })`.
-	* @param {string} attrName
-	* @returns {*}
-	*/
-	getAnyParentAttr(attrName) {
-		return this._matcher.getAnyParentAttr(attrName);
-	}
-	/**
-	* Check whether any ancestor (or the current node) kept the given
-	* attribute via `push(tag, attrs, ns, { keep: [...] })`.
-	* @param {string} attrName
-	* @returns {boolean}
-	*/
-	hasAnyParentAttr(attrName) {
-		return this._matcher.hasAnyParentAttr(attrName);
-	}
-	/**
-	* Get current node's sibling position (child index in parent).
-	* @returns {number}
-	*/
-	getPosition() {
-		const path = this._matcher.path;
-		if (path.length === 0) return -1;
-		return path[path.length - 1].position ?? 0;
-	}
-	/**
-	* Get current node's repeat counter (occurrence count of this tag name).
-	* @returns {number}
-	*/
-	getCounter() {
-		const path = this._matcher.path;
-		if (path.length === 0) return -1;
-		return path[path.length - 1].counter ?? 0;
-	}
-	/**
-	* Get current node's sibling index (alias for getPosition).
-	* @returns {number}
-	* @deprecated Use getPosition() or getCounter() instead
-	*/
-	getIndex() {
-		return this.getPosition();
-	}
-	/**
-	* Get current path depth.
-	* @returns {number}
-	*/
-	getDepth() {
-		return this._matcher.path.length;
-	}
-	/**
-	* Get path as string.
-	* @param {string} [separator] - Optional separator (uses default if not provided)
-	* @param {boolean} [includeNamespace=true]
-	* @returns {string}
-	*/
-	toString(separator, includeNamespace = true) {
-		return this._matcher.toString(separator, includeNamespace);
-	}
-	/**
-	* Get path as array of tag names.
-	* @returns {string[]}
-	*/
-	toArray() {
-		return this._matcher.path.map((n) => n.tag);
-	}
-	/**
-	* Match current path against an Expression.
-	* @param {Expression} expression
-	* @returns {boolean}
-	*/
-	matches(expression) {
-		return this._matcher.matches(expression);
-	}
-	/**
-	* Match any expression in the given set against the current path.
-	* @param {ExpressionSet} exprSet
-	* @returns {boolean}
-	*/
-	matchesAny(exprSet) {
-		return exprSet.matchesAny(this._matcher);
-	}
-};
-/**
-* Matcher - Tracks current path in XML/JSON tree and matches against Expressions.
-*
-* The matcher maintains a stack of nodes representing the current path from root to
-* current tag. It only stores attribute values for the current (top) node to minimize
-* memory usage. Sibling tracking is used to auto-calculate position and counter.
-*
-* Use {@link Matcher#readOnly} to obtain a {@link MatcherView} safe to pass to
-* user callbacks — it always reflects current state with no Proxy overhead.
-*
-* @example
-* const matcher = new Matcher();
-* matcher.push("root", {});
-* matcher.push("users", {});
-* matcher.push("user", { id: "123", type: "admin" });
-*
-* const expr = new Expression("root.users.user");
-* matcher.matches(expr); // true
-*/
-var Matcher = class {
-	/**
-	* Create a new Matcher.
-	* @param {Object} [options={}]
-	* @param {string} [options.separator='.'] - Default path separator
-	*/
-	constructor(options = {}) {
-		this.separator = options.separator || ".";
-		this.path = [];
-		this.siblingStacks = [];
-		this._pathStringCache = null;
-		this._view = new MatcherView(this);
-		this._keptAttrs = [];
-	}
-	/**
-	* Push a new tag onto the path.
-	* @param {string} tagName
-	* @param {Object|null} [attrValues=null]
-	* @param {string|null} [namespace=null]
-	* @param {Object|null} [options=null]
-	* @param {string[]} [options.keep] - Names of attributes (from attrValues)
-	*/
-	push(tagName, attrValues = null, namespace = null, options = null) {
-		this._pathStringCache = null;
-		if (this.path.length > 0) this.path[this.path.length - 1].values = void 0;
-		const currentLevel = this.path.length;
-		let level = this.siblingStacks[currentLevel];
-		if (!level) {
-			level = {
-				counts: /* @__PURE__ */ new Map(),
-				total: 0
-			};
-			this.siblingStacks[currentLevel] = level;
-		}
-		const siblingKey = namespace ? `${namespace}:${tagName}` : tagName;
-		const counter = level.counts.get(siblingKey) || 0;
-		const position = level.total;
-		level.counts.set(siblingKey, counter + 1);
-		level.total++;
-		const node = {
-			tag: tagName,
-			position,
-			counter
-		};
-		if (namespace !== null && namespace !== void 0) node.namespace = namespace;
-		if (attrValues !== null && attrValues !== void 0) node.values = attrValues;
-		this.path.push(node);
-		const depth = this.path.length;
-		const keep = options !== null ? options.keep : null;
-		if (keep !== null && keep !== void 0 && keep.length > 0 && attrValues) for (let i = 0; i < keep.length; i++) {
-			const name = keep[i];
-			if (attrValues[name] !== void 0) this._keptAttrs.push({
-				depth,
-				name,
-				value: attrValues[name]
-			});
-		}
-	}
-	/**
-	* Pop the last tag from the path.
-	* @returns {Object|undefined} The popped node
-	*/
-	pop() {
-		if (this.path.length === 0) return void 0;
-		this._pathStringCache = null;
-		const node = this.path.pop();
-		if (this.siblingStacks.length > this.path.length + 1) this.siblingStacks.length = this.path.length + 1;
-		const poppedDepth = this.path.length + 1;
-		while (this._keptAttrs.length > 0 && this._keptAttrs[this._keptAttrs.length - 1].depth >= poppedDepth) this._keptAttrs.pop();
-		return node;
-	}
-	/**
-	* Update current node's attribute values.
-	* Useful when attributes are parsed after push.
-	* @param {Object} attrValues
-	*/
-	updateCurrent(attrValues) {
-		if (this.path.length > 0) {
-			const current = this.path[this.path.length - 1];
-			if (attrValues !== null && attrValues !== void 0) current.values = attrValues;
-		}
-	}
-	/**
-	* Get current tag name.
-	* @returns {string|undefined}
-	*/
-	getCurrentTag() {
-		return this.path.length > 0 ? this.path[this.path.length - 1].tag : void 0;
-	}
-	/**
-	* Get current namespace.
-	* @returns {string|undefined}
-	*/
-	getCurrentNamespace() {
-		return this.path.length > 0 ? this.path[this.path.length - 1].namespace : void 0;
-	}
-	/**
-	* Get current node's attribute value.
-	* @param {string} attrName
-	* @returns {*}
-	*/
-	getAttrValue(attrName) {
-		if (this.path.length === 0) return void 0;
-		return this.path[this.path.length - 1].values?.[attrName];
-	}
-	/**
-	* Check if current node has an attribute.
-	* @param {string} attrName
-	* @returns {boolean}
-	*/
-	hasAttr(attrName) {
-		if (this.path.length === 0) return false;
-		const current = this.path[this.path.length - 1];
-		return current.values !== void 0 && attrName in current.values;
-	}
-	/**
-	* Get the value of a "kept" attribute from the nearest ancestor (or
-	* current node) that declared it via `push(tag, attrs, ns, { keep: [...] })`.
-	* Unlike getAttrValue(), this works regardless of how deep the path has
-	* gone since the attribute was pushed — but only for attribute names that
-	* were explicitly marked with `keep` at push time. Cost is proportional to
-	* the number of currently-kept attributes (typically 0-3), not path depth.
-	* @param {string} attrName
-	* @returns {*} the value, or undefined if no ancestor kept this attribute
-	*/
-	getAnyParentAttr(attrName) {
-		const kept = this._keptAttrs;
-		for (let i = kept.length - 1; i >= 0; i--) if (kept[i].name === attrName) return kept[i].value;
-	}
-	/**
-	* Check whether any ancestor (or the current node) kept the given
-	* attribute via `push(tag, attrs, ns, { keep: [...] })`.
-	* @param {string} attrName
-	* @returns {boolean}
-	*/
-	hasAnyParentAttr(attrName) {
-		const kept = this._keptAttrs;
-		for (let i = kept.length - 1; i >= 0; i--) if (kept[i].name === attrName) return true;
-		return false;
-	}
-	/**
-	* Get current node's sibling position (child index in parent).
-	* @returns {number}
-	*/
-	getPosition() {
-		if (this.path.length === 0) return -1;
-		return this.path[this.path.length - 1].position ?? 0;
-	}
-	/**
-	* Get current node's repeat counter (occurrence count of this tag name).
-	* @returns {number}
-	*/
-	getCounter() {
-		if (this.path.length === 0) return -1;
-		return this.path[this.path.length - 1].counter ?? 0;
-	}
-	/**
-	* Get current node's sibling index (alias for getPosition).
-	* @returns {number}
-	* @deprecated Use getPosition() or getCounter() instead
-	*/
-	getIndex() {
-		return this.getPosition();
-	}
-	/**
-	* Get current path depth.
-	* @returns {number}
-	*/
-	getDepth() {
-		return this.path.length;
-	}
-	/**
-	* Get path as string.
-	* @param {string} [separator] - Optional separator (uses default if not provided)
-	* @param {boolean} [includeNamespace=true]
-	* @returns {string}
-	*/
-	toString(separator, includeNamespace = true) {
-		const sep = separator || this.separator;
-		if (sep === this.separator && includeNamespace === true) {
-			if (this._pathStringCache !== null) return this._pathStringCache;
-			const result = this.path.map((n) => n.namespace ? `${n.namespace}:${n.tag}` : n.tag).join(sep);
-			this._pathStringCache = result;
-			return result;
-		}
-		return this.path.map((n) => includeNamespace && n.namespace ? `${n.namespace}:${n.tag}` : n.tag).join(sep);
-	}
-	/**
-	* Get path as array of tag names.
-	* @returns {string[]}
-	*/
-	toArray() {
-		return this.path.map((n) => n.tag);
-	}
-	/**
-	* Reset the path to empty.
-	*/
-	reset() {
-		this._pathStringCache = null;
-		this.path = [];
-		this.siblingStacks = [];
-		this._keptAttrs = [];
-	}
-	/**
-	* Match current path against an Expression.
-	* @param {Expression} expression
-	* @returns {boolean}
-	*/
-	matches(expression) {
-		const segments = expression.segments;
-		if (segments.length === 0) return false;
-		if (expression.hasDeepWildcard()) return this._matchWithDeepWildcard(segments);
-		return this._matchSimple(segments);
-	}
-	/**
-	* @private
-	*/
-	_matchSimple(segments) {
-		if (this.path.length !== segments.length) return false;
-		for (let i = 0; i < segments.length; i++) if (!this._matchSegment(segments[i], this.path[i], i === this.path.length - 1)) return false;
-		return true;
-	}
-	/**
-	* @private
-	*/
-	_matchWithDeepWildcard(segments) {
-		let pathIdx = this.path.length - 1;
-		let segIdx = segments.length - 1;
-		while (segIdx >= 0 && pathIdx >= 0) {
-			const segment = segments[segIdx];
-			if (segment.type === "deep-wildcard") {
-				segIdx--;
-				if (segIdx < 0) return true;
-				const nextSeg = segments[segIdx];
-				let found = false;
-				for (let i = pathIdx; i >= 0; i--) if (this._matchSegment(nextSeg, this.path[i], i === this.path.length - 1)) {
-					pathIdx = i - 1;
-					segIdx--;
-					found = true;
-					break;
-				}
-				if (!found) return false;
-			} else {
-				if (!this._matchSegment(segment, this.path[pathIdx], pathIdx === this.path.length - 1)) return false;
-				pathIdx--;
-				segIdx--;
-			}
-		}
-		return segIdx < 0;
-	}
-	/**
-	* @private
-	*/
-	_matchSegment(segment, node, isCurrentNode) {
-		if (segment.tag !== "*" && segment.tag !== node.tag) return false;
-		if (segment.namespace !== void 0) {
-			if (segment.namespace !== "*" && segment.namespace !== node.namespace) return false;
-		}
-		if (segment.attrName !== void 0) {
-			if (!isCurrentNode) return false;
-			if (!node.values || !(segment.attrName in node.values)) return false;
-			if (segment.attrValue !== void 0) {
-				if (String(node.values[segment.attrName]) !== String(segment.attrValue)) return false;
-			}
-		}
-		if (segment.position !== void 0) {
-			if (!isCurrentNode) return false;
-			const counter = node.counter ?? 0;
-			if (segment.position === "first" && counter !== 0) return false;
-			else if (segment.position === "odd" && counter % 2 !== 1) return false;
-			else if (segment.position === "even" && counter % 2 !== 0) return false;
-			else if (segment.position === "nth" && counter !== segment.positionValue) return false;
-		}
-		return true;
-	}
-	/**
-	* Match any expression in the given set against the current path.
-	* @param {ExpressionSet} exprSet
-	* @returns {boolean}
-	*/
-	matchesAny(exprSet) {
-		return exprSet.matchesAny(this);
-	}
-	/**
-	* Create a snapshot of current state.
-	* @returns {Object}
-	*/
-	snapshot() {
-		return {
-			path: this.path.map((node) => ({ ...node })),
-			siblingStacks: this.siblingStacks.map((level) => level ? {
-				counts: new Map(level.counts),
-				total: level.total
-			} : level),
-			keptAttrs: this._keptAttrs.map((entry) => ({ ...entry }))
-		};
-	}
-	/**
-	* Restore state from snapshot.
-	* @param {Object} snapshot
-	*/
-	restore(snapshot) {
-		this._pathStringCache = null;
-		this.path = snapshot.path.map((node) => ({ ...node }));
-		this.siblingStacks = snapshot.siblingStacks.map((level) => level ? {
-			counts: new Map(level.counts),
-			total: level.total
-		} : level);
-		this._keptAttrs = (snapshot.keptAttrs || []).map((entry) => ({ ...entry }));
-	}
-	/**
-	* Return the read-only {@link MatcherView} for this matcher.
-	*
-	* The same instance is returned on every call — no allocation occurs.
-	* It always reflects the current parser state and is safe to pass to
-	* user callbacks without risk of accidental mutation.
-	*
-	* @returns {MatcherView}
-	*
-	* @example
-	* const view = matcher.readOnly();
-	* // pass view to callbacks — it stays in sync automatically
-	* view.matches(expr);       // ✓
-	* view.getCurrentTag();     // ✓
-	* // view.push(...)         // ✗ method does not exist — caught by TypeScript
-	*/
-	readOnly() {
-		return this._view;
-	}
-};
-// node_modules/fast-xml-builder/src/util.js
-function valToStr(val) {
-	return typeof val === "number" && Object.is(val, -0) ? "-0" : String(val);
-}
-function safeComment(val) {
-	return valToStr(val).replace(/--/g, "- -").replace(/--/g, "- -").replace(/-$/, "- ");
-}
-function safeCdata(val) {
-	return valToStr(val).replace(/\]\]>/g, "]]]]><![CDATA[>");
-}
-function escapeAttribute(val) {
-	return valToStr(val).replace(/"/g, "&quot;").replace(/'/g, "&apos;");
-}
-/**
-* Resolve a tag or attribute name through sanitizeName if configured.
-* Validation via xml-naming's qName is performed first; the sanitizeName
-* callback is invoked only when the name is invalid. If sanitizeName is
-* false (default), no validation occurs and the name is used as-is.
-*
-* @param {string}  name        - raw name from the JS object
-* @param {boolean} isAttribute - true when resolving an attribute name
-* @param {object}  options
-* @param {Matcher} matcher     - current matcher state (readonly from callback perspective)
-* @param {function} qNameValidator - function to validate tag names
-*/
-function resolveName(name, isAttribute, options, matcher, validator) {
-	if (!options.sanitizeName) return name;
-	const isPI = !isAttribute && name[0] === "?";
-	const bare = isPI ? name.slice(1) : name;
-	if (validator(bare)) return name;
-	const result = options.sanitizeName(bare, {
-		isAttribute,
-		matcher: matcher.readOnly()
-	});
-	if (typeof result !== "string" || !validator(result)) throw new Error(`sanitizeName returned an invalid XML name for "${bare}"`);
-	return isPI ? "?" + result : result;
-}
-// node_modules/xml-naming/src/index.js
-/**
-* xml-naming
-* Validates XML Name productions as defined in the XML 1.0 and 1.1 specifications.
-* Covers: Name, NCName, QName, NMToken, NMTokens
-*
-* XML 1.0 spec: https://www.w3.org/TR/xml/#NT-Name
-* XML 1.1 spec: https://www.w3.org/TR/xml11/#NT-NameStartChar
-* XML NS spec:  https://www.w3.org/TR/xml-names/#NT-NCName
-*/
-const nameStartChar10 = ":A-Za-z_À-ÖØ-öø-˿Ͱ-ͽͿ-҆҈-῿‌-‍⁰-↏Ⰰ-⿯、-퟿豈-﷏ﷰ-�";
-const nameChar10 = nameStartChar10 + "\\-\\.\\d" + "·" + "̀-ͯ" + "‿-⁀";
-const nameStartChar11 = ":A-Za-z_À-˿Ͱ-ͽͿ-҆҈-῿‌-‍⁰-↏Ⰰ-⿯、-퟿豈-﷏ﷰ-�𐀀-󯿿";
-const nameChar11 = nameStartChar11 + "\\-\\.\\d" + "·" + "̀-ͯ" + "҇" + "‿-⁀";
-const buildRegexes = (startChar, char, flags = "") => {
-	const ncNamePat = `[${startChar.replace(":", "")}][${char.replace(":", "")}]*`;
-	return {
-		name: new RegExp(`^[${startChar}][${char}]*$`, flags),
-		ncName: new RegExp(`^${ncNamePat}$`, flags),
-		qName: new RegExp(`^${ncNamePat}(?::${ncNamePat})?$`, flags),
-		nmToken: new RegExp(`^[${char}]+$`, flags),
-		nmTokens: new RegExp(`^[${char}]+(?:\\s+[${char}]+)*$`, flags)
-	};
-};
-const regexes10 = buildRegexes(nameStartChar10, nameChar10);
-const regexes11 = buildRegexes(nameStartChar11, nameChar11, "u");
-const regexesAscii = buildRegexes(":A-Za-z_", ":A-Za-z_\\-\\.\\d");
-const getRegexes = (xmlVersion = "1.0", asciiOnly = false) => {
-	if (asciiOnly) return regexesAscii;
-	return xmlVersion === "1.1" ? regexes11 : regexes10;
-};
-const PRODUCTIONS = [
-	"name",
-	"ncName",
-	"qName",
-	"nmToken",
-	"nmTokens"
-];
-/**
-* Returns a memoized boolean validator function for a single production,
-* with opts fixed at creation time.
-*
-* @param {'name'|'ncName'|'qName'|'nmToken'|'nmTokens'} production
-* @param {{ xmlVersion?: '1.0'|'1.1', asciiOnly?: boolean, maxCacheSize?: number }} [opts]
-*   maxCacheSize: max number of distinct strings to cache (default 2048).
-*   Once reached, new strings are validated but not cached; existing cached
-*   entries keep being served.
-* @returns {((str: string) => boolean) & { reset: () => void }}
-*/
-const createValidator = (production, { xmlVersion = "1.0", asciiOnly = false, maxCacheSize = 2048 } = {}) => {
-	if (!PRODUCTIONS.includes(production)) throw new TypeError(`Unknown production "${production}". Must be one of: ${PRODUCTIONS.join(", ")}`);
-	const regex = getRegexes(xmlVersion, asciiOnly)[production];
-	let cache = /* @__PURE__ */ new Map();
-	const validator = (str) => {
-		const cached = cache.get(str);
-		if (cached !== void 0) return cached;
-		const result = regex.test(str);
-		if (cache.size < maxCacheSize) cache.set(str, result);
-		return result;
-	};
-	validator.reset = () => {
-		cache = /* @__PURE__ */ new Map();
-	};
-	return validator;
-};
-// node_modules/fast-xml-builder/src/orderedJs2Xml.js
-const EOL = "\n";
-/**
-* Detect XML version from the first element of the ordered array input.
-* The first element must be a ?xml processing instruction with a version attribute.
-* Returns '1.0' if not found.
-*
-* @param {array}  jArray
-* @param {object} options
-*/
-function detectXmlVersionFromArray(jArray, options) {
-	if (!Array.isArray(jArray) || jArray.length === 0) return "1.0";
-	const first = jArray[0];
-	if (propName(first) === "?xml") {
-		const attrs = first[":@"];
-		if (attrs) {
-			const versionKey = options.attributeNamePrefix + "version";
-			if (attrs[versionKey]) return attrs[versionKey];
-		}
-	}
-	return "1.0";
-}
-/**
-* @param {array} jArray
-* @param {any} options
-* @returns
-*/
-function toXml(jArray, options) {
-	let indentation = "";
-	if (options.format) indentation = EOL;
-	const stopNodeExpressions = [];
-	if (options.stopNodes && Array.isArray(options.stopNodes)) for (let i = 0; i < options.stopNodes.length; i++) {
-		const node = options.stopNodes[i];
-		if (typeof node === "string") stopNodeExpressions.push(new Expression(node));
-		else if (node instanceof Expression) stopNodeExpressions.push(node);
-	}
-	const xmlVersion = detectXmlVersionFromArray(jArray, options);
-	const qNameValidator = createValidator("qName", { xmlVersion });
-	const matcher = new Matcher();
-	return arrToStr(jArray, options, indentation, matcher, stopNodeExpressions, qNameValidator);
-}
-function arrToStr(arr, options, indentation, matcher, stopNodeExpressions, qNameValidator) {
-	let xmlStr = "";
-	let isPreviousElementTag = false;
-	if (options.maxNestedTags && matcher.getDepth() > options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
-	if (!Array.isArray(arr)) {
-		if (arr !== void 0 && arr !== null) {
-			let text = valToStr(arr);
-			text = replaceEntitiesValue(text, options);
-			return text;
-		}
-		return "";
-	}
-	for (let i = 0; i < arr.length; i++) {
-		const tagObj = arr[i];
-		const rawTagName = propName(tagObj);
-		if (rawTagName === void 0) continue;
-		const tagName = rawTagName === options.textNodeName || rawTagName === options.cdataPropName || rawTagName === options.commentPropName ? rawTagName : resolveName(rawTagName, false, options, matcher, qNameValidator);
-		const attrValues = extractAttributeValues(tagObj[":@"], options);
-		matcher.push(tagName, attrValues);
-		const isStopNode = checkStopNode(matcher, stopNodeExpressions);
-		if (tagName === options.textNodeName) {
-			let tagText = tagObj[rawTagName];
-			if (!isStopNode) {
-				tagText = options.tagValueProcessor(tagName, tagText);
-				tagText = replaceEntitiesValue(tagText, options);
-			}
-			tagText = valToStr(tagText);
-			if (isPreviousElementTag) xmlStr += indentation;
-			xmlStr += tagText;
-			isPreviousElementTag = false;
-			matcher.pop();
-			continue;
-		} else if (tagName === options.cdataPropName) {
-			if (isPreviousElementTag) xmlStr += indentation;
-			const val = tagObj[rawTagName][0][options.textNodeName];
-			const safeVal = safeCdata(val);
-			xmlStr += `<![CDATA[${safeVal}]]>`;
-			isPreviousElementTag = false;
-			matcher.pop();
-			continue;
-		} else if (tagName === options.commentPropName) {
-			const val = tagObj[rawTagName][0][options.textNodeName];
-			const safeVal = safeComment(val);
-			xmlStr += indentation + `<!--${safeVal}-->`;
-			isPreviousElementTag = true;
-			matcher.pop();
-			continue;
-		} else if (tagName[0] === "?") {
-			const attStr = attr_to_str(tagObj[":@"], options, isStopNode, matcher, qNameValidator);
-			xmlStr += (tagName === "?xml" ? "" : indentation) + `<${tagName}${attStr}?>`;
-			isPreviousElementTag = true;
-			matcher.pop();
-			continue;
-		}
-		let newIdentation = indentation;
-		if (newIdentation !== "") newIdentation += options.indentBy;
-		const tagStart = indentation + `<${tagName}${attr_to_str(tagObj[":@"], options, isStopNode, matcher, qNameValidator)}`;
-		let tagValue;
-		if (isStopNode) tagValue = getRawContent(tagObj[rawTagName], options, matcher.getDepth());
-		else tagValue = arrToStr(tagObj[rawTagName], options, newIdentation, matcher, stopNodeExpressions, qNameValidator);
-		if (options.unpairedTags.indexOf(tagName) !== -1) {
-			if (options.suppressUnpairedNode) xmlStr += tagStart + ">";
-			else xmlStr += tagStart + "/>";
-		} else if ((!tagValue || tagValue.length === 0) && options.suppressEmptyNode) xmlStr += tagStart + "/>";
-		else if (tagValue && tagValue.endsWith(">")) xmlStr += tagStart + `>${tagValue}${indentation}</${tagName}>`;
-		else {
-			xmlStr += tagStart + ">";
-			if (tagValue && indentation !== "" && (tagValue.includes("/>") || tagValue.includes("</"))) xmlStr += indentation + options.indentBy + tagValue + indentation;
-			else xmlStr += tagValue;
-			xmlStr += `</${tagName}>`;
-		}
-		isPreviousElementTag = true;
-		matcher.pop();
-	}
-	return xmlStr;
-}
-/**
-* Extract attribute values from the ":@" object and return as plain object
-* for passing to matcher.push()
-*/
-function extractAttributeValues(attrMap, options) {
-	if (!attrMap || options.ignoreAttributes) return null;
-	const attrValues = {};
-	let hasAttrs = false;
-	for (let attr in attrMap) {
-		if (!Object.prototype.hasOwnProperty.call(attrMap, attr)) continue;
-		const cleanAttrName = attr.startsWith(options.attributeNamePrefix) ? attr.substr(options.attributeNamePrefix.length) : attr;
-		attrValues[cleanAttrName] = escapeAttribute(attrMap[attr]);
-		hasAttrs = true;
-	}
-	return hasAttrs ? attrValues : null;
-}
-/**
-* Extract raw content from a stopNode without any processing
-* This preserves the content exactly as-is, including special characters
-*/
-function getRawContent(arr, options, depth = 0) {
-	if (options.maxNestedTags && depth > options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
-	if (!Array.isArray(arr)) {
-		if (arr !== void 0 && arr !== null) return valToStr(arr);
-		return "";
-	}
-	let content = "";
-	for (let i = 0; i < arr.length; i++) {
-		const item = arr[i];
-		const tagName = propName(item);
-		if (tagName === options.textNodeName) content += valToStr(item[tagName]);
-		else if (tagName === options.cdataPropName) content += item[tagName][0][options.textNodeName];
-		else if (tagName === options.commentPropName) content += item[tagName][0][options.textNodeName];
-		else if (tagName && tagName[0] === "?") continue;
-		else if (tagName) {
-			const attStr = attr_to_str_raw(item[":@"], options);
-			const nestedContent = getRawContent(item[tagName], options, depth + 1);
-			if (!nestedContent || nestedContent.length === 0) content += `<${tagName}${attStr}/>`;
-			else content += `<${tagName}${attStr}>${nestedContent}</${tagName}>`;
-		}
-	}
-	return content;
-}
-/**
-* Build attribute string for stopNodes - NO entity replacement
-*/
-function attr_to_str_raw(attrMap, options) {
-	let attrStr = "";
-	if (attrMap && !options.ignoreAttributes) for (let attr in attrMap) {
-		if (!Object.prototype.hasOwnProperty.call(attrMap, attr)) continue;
-		let attrVal = attrMap[attr];
-		if (attrVal === true && options.suppressBooleanAttributes) attrStr += ` ${attr.substr(options.attributeNamePrefix.length)}`;
-		else attrStr += ` ${attr.substr(options.attributeNamePrefix.length)}="${escapeAttribute(attrVal)}"`;
-	}
-	return attrStr;
-}
-function propName(obj) {
-	const keys = Object.keys(obj);
-	for (let i = 0; i < keys.length; i++) {
-		const key = keys[i];
-		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
-		if (key !== ":@") return key;
-	}
-}
-/**
-* Build attribute string, resolving attribute names through sanitizeName when configured.
-* Accepts matcher so the callback has path context.
-*/
-function attr_to_str(attrMap, options, isStopNode, matcher, qNameValidator) {
-	let attrStr = "";
-	if (attrMap && !options.ignoreAttributes) for (let attr in attrMap) {
-		if (!Object.prototype.hasOwnProperty.call(attrMap, attr)) continue;
-		const cleanAttrName = attr.substr(options.attributeNamePrefix.length);
-		const resolvedAttrName = isStopNode ? cleanAttrName : resolveName(cleanAttrName, true, options, matcher, qNameValidator);
-		let attrVal;
-		if (isStopNode) attrVal = attrMap[attr];
-		else {
-			attrVal = options.attributeValueProcessor(attr, attrMap[attr]);
-			attrVal = replaceEntitiesValue(attrVal, options);
-		}
-		if (attrVal === true && options.suppressBooleanAttributes) attrStr += ` ${resolvedAttrName}`;
-		else attrStr += ` ${resolvedAttrName}="${escapeAttribute(attrVal)}"`;
-	}
-	return attrStr;
-}
-function checkStopNode(matcher, stopNodeExpressions) {
-	if (!stopNodeExpressions || stopNodeExpressions.length === 0) return false;
-	for (let i = 0; i < stopNodeExpressions.length; i++) if (matcher.matches(stopNodeExpressions[i])) return true;
-	return false;
-}
-function replaceEntitiesValue(textValue, options) {
-	if (textValue && textValue.length > 0 && options.processEntities) for (let i = 0; i < options.entities.length; i++) {
-		const entity = options.entities[i];
-		textValue = textValue.replace(entity.regex, entity.val);
-	}
-	return textValue;
-}
-// node_modules/fast-xml-builder/src/ignoreAttributes.js
-function getIgnoreAttributesFn(ignoreAttributes) {
-	if (typeof ignoreAttributes === "function") return ignoreAttributes;
-	if (Array.isArray(ignoreAttributes)) return (attrName) => {
-		for (const pattern of ignoreAttributes) {
-			if (typeof pattern === "string" && attrName === pattern) return true;
-			if (pattern instanceof RegExp && pattern.test(attrName)) return true;
-		}
-	};
-	return () => false;
-}
-// node_modules/fast-xml-builder/src/fxb.js
-const defaultOptions$1 = {
-	attributeNamePrefix: "@_",
-	attributesGroupName: false,
-	textNodeName: "#text",
-	ignoreAttributes: true,
-	cdataPropName: false,
-	format: false,
-	indentBy: "  ",
-	suppressEmptyNode: false,
-	suppressUnpairedNode: true,
-	suppressBooleanAttributes: true,
-	tagValueProcessor: function(key, a) {
-		return a;
 	},
-	attributeValueProcessor: function(attrName, a) {
-		return a;
-	},
-	preserveOrder: false,
-	commentPropName: false,
-	unpairedTags: [],
-	entities: [
-		{
-			regex: /* @__PURE__ */ new RegExp("&", "g"),
-			val: "&amp;"
+	tutorial: {
+		description: "the seed tutorial to the letter: the kernel's defconfig, BusyBox's defconfig made static",
+		kernel: {
+			base: "defconfig",
+			symbols: []
 		},
-		{
-			regex: /* @__PURE__ */ new RegExp(">", "g"),
-			val: "&gt;"
-		},
-		{
-			regex: /* @__PURE__ */ new RegExp("<", "g"),
-			val: "&lt;"
-		},
-		{
-			regex: /* @__PURE__ */ new RegExp("'", "g"),
-			val: "&apos;"
-		},
-		{
-			regex: /* @__PURE__ */ new RegExp("\"", "g"),
-			val: "&quot;"
-		}
-	],
-	processEntities: true,
-	stopNodes: [],
-	oneListGroup: false,
-	maxNestedTags: 100,
-	jPath: true,
-	sanitizeName: false
-};
-function Builder$1(options) {
-	this.options = Object.assign({}, defaultOptions$1, options);
-	if (this.options.stopNodes && Array.isArray(this.options.stopNodes)) this.options.stopNodes = this.options.stopNodes.map((node) => {
-		if (typeof node === "string" && node.startsWith("*.")) return ".." + node.substring(2);
-		return node;
-	});
-	this.stopNodeExpressions = [];
-	if (this.options.stopNodes && Array.isArray(this.options.stopNodes)) for (let i = 0; i < this.options.stopNodes.length; i++) {
-		const node = this.options.stopNodes[i];
-		if (typeof node === "string") this.stopNodeExpressions.push(new Expression(node));
-		else if (node instanceof Expression) this.stopNodeExpressions.push(node);
-	}
-	if (this.options.ignoreAttributes === true || this.options.attributesGroupName) this.isAttribute = function() {
-		return false;
-	};
-	else {
-		this.ignoreAttributesFn = getIgnoreAttributesFn(this.options.ignoreAttributes);
-		this.attrPrefixLen = this.options.attributeNamePrefix.length;
-		this.isAttribute = isAttribute;
-	}
-	this.processTextOrObjNode = processTextOrObjNode;
-	if (this.options.format) {
-		this.indentate = indentate;
-		this.tagEndChar = ">\n";
-		this.newLine = "\n";
-	} else {
-		this.indentate = function() {
-			return "";
-		};
-		this.tagEndChar = ">";
-		this.newLine = "";
-	}
-}
-/**
-* Detect XML version from the ?xml declaration at the root of a plain-object input.
-* Checks both attributesGroupName and flat attribute forms.
-* Returns '1.0' if no declaration is found.
-*/
-function detectXmlVersionFromObj(jObj, options) {
-	const decl = jObj["?xml"];
-	if (decl && typeof decl === "object") {
-		if (options.attributesGroupName && decl[options.attributesGroupName]) {
-			const v = decl[options.attributesGroupName][options.attributeNamePrefix + "version"];
-			if (v) return v;
-		}
-		const v = decl[options.attributeNamePrefix + "version"];
-		if (v) return v;
-	}
-	return "1.0";
-}
-Builder$1.prototype.build = function(jObj) {
-	if (this.options.preserveOrder) return toXml(jObj, this.options);
-	else {
-		if (Array.isArray(jObj) && this.options.arrayNodeName && this.options.arrayNodeName.length > 1) jObj = { [this.options.arrayNodeName]: jObj };
-		const matcher = new Matcher();
-		const xmlVersion = detectXmlVersionFromObj(jObj, this.options);
-		const qNameValidator = createValidator("qName", { xmlVersion });
-		return this.j2x(jObj, 0, matcher, qNameValidator).val;
-	}
-};
-Builder$1.prototype.j2x = function(jObj, level, matcher, qNameValidator) {
-	let attrStr = "";
-	let val = "";
-	if (this.options.maxNestedTags && matcher.getDepth() >= this.options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
-	const jPath = this.options.jPath ? matcher.toString() : matcher;
-	const isCurrentStopNode = this.checkStopNode(matcher);
-	for (let key in jObj) {
-		if (!Object.prototype.hasOwnProperty.call(jObj, key)) continue;
-		const resolvedKey = key === this.options.textNodeName || key === this.options.cdataPropName || key === this.options.commentPropName || this.options.attributesGroupName && key === this.options.attributesGroupName || this.isAttribute(key) ? key : resolveName(key, false, this.options, matcher, qNameValidator);
-		if (typeof jObj[key] === "undefined") {
-			if (this.isAttribute(key)) val += "";
-		} else if (jObj[key] === null) {
-			if (this.isAttribute(key)) val += "";
-			else if (resolvedKey === this.options.cdataPropName || resolvedKey === this.options.commentPropName) val += "";
-			else if (resolvedKey[0] === "?") val += this.indentate(level) + "<" + resolvedKey + "?" + this.tagEndChar;
-			else val += this.indentate(level) + "<" + resolvedKey + "/" + this.tagEndChar;
-		} else if (jObj[key] instanceof Date) val += this.buildTextValNode(jObj[key], resolvedKey, "", level, matcher);
-		else if (typeof jObj[key] !== "object") {
-			const attr = this.isAttribute(key);
-			if (attr && !this.ignoreAttributesFn(attr, jPath)) {
-				const resolvedAttr = resolveName(attr, true, this.options, matcher, qNameValidator);
-				attrStr += this.buildAttrPairStr(resolvedAttr, valToStr(jObj[key]), isCurrentStopNode);
-			} else if (!attr) {
-				if (key === this.options.textNodeName) {
-					let newval = this.options.tagValueProcessor(key, valToStr(jObj[key]));
-					val += this.replaceEntitiesValue(newval);
-				} else {
-					matcher.push(resolvedKey);
-					const isStopNode = this.checkStopNode(matcher);
-					matcher.pop();
-					if (isStopNode) {
-						const textValue = valToStr(jObj[key]);
-						if (textValue === "") val += this.indentate(level) + "<" + resolvedKey + this.closeTag(resolvedKey) + this.tagEndChar;
-						else val += this.indentate(level) + "<" + resolvedKey + ">" + textValue + "</" + resolvedKey + this.tagEndChar;
-					} else val += this.buildTextValNode(jObj[key], resolvedKey, "", level, matcher);
-				}
-			}
-		} else if (Array.isArray(jObj[key])) {
-			const arrLen = jObj[key].length;
-			let listTagVal = "";
-			let listTagAttr = "";
-			for (let j = 0; j < arrLen; j++) {
-				const item = jObj[key][j];
-				if (typeof item === "undefined") {} else if (item === null) {
-					if (resolvedKey[0] === "?") val += this.indentate(level) + "<" + resolvedKey + "?" + this.tagEndChar;
-					else val += this.indentate(level) + "<" + resolvedKey + "/" + this.tagEndChar;
-				} else if (typeof item === "object") {
-					if (this.options.oneListGroup) {
-						matcher.push(resolvedKey);
-						const result = this.j2x(item, level + 1, matcher, qNameValidator);
-						matcher.pop();
-						listTagVal += result.val;
-						if (this.options.attributesGroupName && item.hasOwnProperty(this.options.attributesGroupName)) listTagAttr += result.attrStr;
-					} else listTagVal += this.processTextOrObjNode(item, resolvedKey, level, matcher, qNameValidator);
-				} else if (this.options.oneListGroup) {
-					let textValue = this.options.tagValueProcessor(resolvedKey, item);
-					textValue = this.replaceEntitiesValue(textValue);
-					textValue = valToStr(textValue);
-					listTagVal += textValue;
-				} else {
-					matcher.push(resolvedKey);
-					const isStopNode = this.checkStopNode(matcher);
-					matcher.pop();
-					if (isStopNode) {
-						const textValue = valToStr(item);
-						if (textValue === "") listTagVal += this.indentate(level) + "<" + resolvedKey + this.closeTag(resolvedKey) + this.tagEndChar;
-						else listTagVal += this.indentate(level) + "<" + resolvedKey + ">" + textValue + "</" + resolvedKey + this.tagEndChar;
-					} else listTagVal += this.buildTextValNode(item, resolvedKey, "", level, matcher);
-				}
-			}
-			if (this.options.oneListGroup) listTagVal = this.buildObjectNode(listTagVal, resolvedKey, listTagAttr, level);
-			val += listTagVal;
-		} else if (this.options.attributesGroupName && key === this.options.attributesGroupName) {
-			const Ks = Object.keys(jObj[key]);
-			const L = Ks.length;
-			for (let j = 0; j < L; j++) {
-				const resolvedAttr = resolveName(Ks[j], true, this.options, matcher, qNameValidator);
-				attrStr += this.buildAttrPairStr(resolvedAttr, valToStr(jObj[key][Ks[j]]), isCurrentStopNode);
-			}
-		} else val += this.processTextOrObjNode(jObj[key], resolvedKey, level, matcher, qNameValidator);
-	}
-	return {
-		attrStr,
-		val
-	};
-};
-Builder$1.prototype.buildAttrPairStr = function(attrName, val, isStopNode) {
-	if (!isStopNode) {
-		val = this.options.attributeValueProcessor(attrName, valToStr(val));
-		val = this.replaceEntitiesValue(val);
-	}
-	if (this.options.suppressBooleanAttributes && val === "true") return " " + attrName;
-	else return " " + attrName + "=\"" + escapeAttribute(val) + "\"";
-};
-function processTextOrObjNode(object, key, level, matcher, qNameValidator) {
-	const attrValues = this.extractAttributes(object);
-	matcher.push(key, attrValues);
-	if (this.checkStopNode(matcher)) {
-		const rawContent = this.buildRawContent(object, matcher.getDepth());
-		const attrStr = this.buildAttributesForStopNode(object);
-		matcher.pop();
-		return this.buildObjectNode(rawContent, key, attrStr, level);
-	}
-	const result = this.j2x(object, level + 1, matcher, qNameValidator);
-	matcher.pop();
-	if (key[0] === "?") return this.buildTextValNode("", key, result.attrStr, level, matcher);
-	else if (object[this.options.textNodeName] !== void 0 && Object.keys(object).length === 1) return this.buildTextValNode(object[this.options.textNodeName], key, result.attrStr, level, matcher);
-	else return this.buildObjectNode(result.val, key, result.attrStr, level);
-}
-Builder$1.prototype.extractAttributes = function(obj) {
-	if (!obj || typeof obj !== "object") return null;
-	const attrValues = {};
-	let hasAttrs = false;
-	if (this.options.attributesGroupName && obj[this.options.attributesGroupName]) {
-		const attrGroup = obj[this.options.attributesGroupName];
-		for (let attrKey in attrGroup) {
-			if (!Object.prototype.hasOwnProperty.call(attrGroup, attrKey)) continue;
-			const cleanKey = attrKey.startsWith(this.options.attributeNamePrefix) ? attrKey.substring(this.options.attributeNamePrefix.length) : attrKey;
-			attrValues[cleanKey] = escapeAttribute(attrGroup[attrKey]);
-			hasAttrs = true;
-		}
-	} else for (let key in obj) {
-		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
-		const attr = this.isAttribute(key);
-		if (attr) {
-			attrValues[attr] = escapeAttribute(obj[key]);
-			hasAttrs = true;
+		busybox: {
+			base: "defconfig",
+			symbols: [
+				[
+					"STATIC",
+					"y",
+					"the initramfs holds no libraries"
+				],
+				[
+					"MAN",
+					"n",
+					"no man pages"
+				],
+				[
+					"TC",
+					"n",
+					"does not compile against kernel headers from 6.8 on"
+				]
+			]
 		}
 	}
-	return hasAttrs ? attrValues : null;
 };
-Builder$1.prototype.buildRawContent = function(obj, depth = 0) {
-	if (this.options.maxNestedTags && depth >= this.options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
-	if (typeof obj === "string") return obj;
-	if (typeof obj !== "object" || obj === null) return String(obj);
-	if (obj[this.options.textNodeName] !== void 0) return obj[this.options.textNodeName];
-	let content = "";
-	for (let key in obj) {
-		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
-		if (this.isAttribute(key)) continue;
-		if (this.options.attributesGroupName && key === this.options.attributesGroupName) continue;
-		const value = obj[key];
-		if (key === this.options.textNodeName) content += value;
-		else if (Array.isArray(value)) {
-			for (let item of value) if (typeof item === "string" || typeof item === "number") content += `<${key}>${item}</${key}>`;
-			else if (typeof item === "object" && item !== null) {
-				const nestedContent = this.buildRawContent(item, depth + 1);
-				const nestedAttrs = this.buildAttributesForStopNode(item);
-				if (nestedContent === "") content += `<${key}${nestedAttrs}/>`;
-				else content += `<${key}${nestedAttrs}>${nestedContent}</${key}>`;
-			}
-		} else if (typeof value === "object" && value !== null) {
-			const nestedContent = this.buildRawContent(value, depth + 1);
-			const nestedAttrs = this.buildAttributesForStopNode(value);
-			if (nestedContent === "") content += `<${key}${nestedAttrs}/>`;
-			else content += `<${key}${nestedAttrs}>${nestedContent}</${key}>`;
-		} else content += `<${key}>${value}</${key}>`;
-	}
-	return content;
-};
-Builder$1.prototype.buildAttributesForStopNode = function(obj) {
-	if (!obj || typeof obj !== "object") return "";
-	let attrStr = "";
-	if (this.options.attributesGroupName && obj[this.options.attributesGroupName]) {
-		const attrGroup = obj[this.options.attributesGroupName];
-		for (let attrKey in attrGroup) {
-			if (!Object.prototype.hasOwnProperty.call(attrGroup, attrKey)) continue;
-			const cleanKey = attrKey.startsWith(this.options.attributeNamePrefix) ? attrKey.substring(this.options.attributeNamePrefix.length) : attrKey;
-			const val = attrGroup[attrKey];
-			if (val === true && this.options.suppressBooleanAttributes) attrStr += " " + cleanKey;
-			else attrStr += " " + cleanKey + "=\"" + escapeAttribute(val) + "\"";
-		}
-	} else for (let key in obj) {
-		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
-		const attr = this.isAttribute(key);
-		if (attr) {
-			const val = obj[key];
-			if (val === true && this.options.suppressBooleanAttributes) attrStr += " " + attr;
-			else attrStr += " " + attr + "=\"" + escapeAttribute(val) + "\"";
-		}
-	}
-	return attrStr;
-};
-Builder$1.prototype.buildObjectNode = function(val, key, attrStr, level) {
-	if (val === "") {
-		if (key[0] === "?") return this.indentate(level) + "<" + key + attrStr + "?" + this.tagEndChar;
-		else return this.indentate(level) + "<" + key + attrStr + this.closeTag(key) + this.tagEndChar;
-	} else if (key[0] === "?") return this.indentate(level) + "<" + key + attrStr + "?" + this.tagEndChar;
-	else {
-		let tagEndExp = "</" + key + this.tagEndChar;
-		let piClosingChar = "";
-		if (key[0] === "?") {
-			piClosingChar = "?";
-			tagEndExp = "";
-		}
-		if ((attrStr || attrStr === "") && val.indexOf("<") === -1) return this.indentate(level) + "<" + key + attrStr + piClosingChar + ">" + val + tagEndExp;
-		else if (this.options.commentPropName !== false && key === this.options.commentPropName && piClosingChar.length === 0) return this.indentate(level) + `<!--${safeComment(val)}-->` + this.newLine;
-		else return this.indentate(level) + "<" + key + attrStr + piClosingChar + this.tagEndChar + val + this.indentate(level) + tagEndExp;
-	}
-};
-Builder$1.prototype.closeTag = function(key) {
-	let closeTag = "";
-	if (this.options.unpairedTags.indexOf(key) !== -1) {
-		if (!this.options.suppressUnpairedNode) closeTag = "/";
-	} else if (this.options.suppressEmptyNode) closeTag = "/";
-	else closeTag = `></${key}`;
-	return closeTag;
-};
-Builder$1.prototype.checkStopNode = function(matcher) {
-	if (!this.stopNodeExpressions || this.stopNodeExpressions.length === 0) return false;
-	for (let i = 0; i < this.stopNodeExpressions.length; i++) if (matcher.matches(this.stopNodeExpressions[i])) return true;
-	return false;
-};
-Builder$1.prototype.buildTextValNode = function(val, key, attrStr, level, matcher) {
-	if (this.options.cdataPropName !== false && key === this.options.cdataPropName) {
-		const safeVal = safeCdata(val);
-		return this.indentate(level) + `<![CDATA[${safeVal}]]>` + this.newLine;
-	} else if (this.options.commentPropName !== false && key === this.options.commentPropName) {
-		const safeVal = safeComment(val);
-		return this.indentate(level) + `<!--${safeVal}-->` + this.newLine;
-	} else if (key[0] === "?") return this.indentate(level) + "<" + key + attrStr + "?" + this.tagEndChar;
-	else {
-		let textValue = this.options.tagValueProcessor(key, val);
-		textValue = this.replaceEntitiesValue(textValue);
-		textValue = valToStr(textValue);
-		if (textValue === "") return this.indentate(level) + "<" + key + attrStr + this.closeTag(key) + this.tagEndChar;
-		else return this.indentate(level) + "<" + key + attrStr + ">" + textValue + "</" + key + this.tagEndChar;
-	}
-};
-Builder$1.prototype.replaceEntitiesValue = function(textValue) {
-	if (textValue && textValue.length > 0 && this.options.processEntities) for (let i = 0; i < this.options.entities.length; i++) {
-		const entity = this.options.entities[i];
-		textValue = textValue.replace(entity.regex, entity.val);
-	}
-	return textValue;
-};
-function indentate(level) {
-	return this.options.indentBy.repeat(level);
-}
-function isAttribute(name) {
-	if (name.startsWith(this.options.attributeNamePrefix) && name !== this.options.textNodeName) return name.substr(this.attrPrefixLen);
-	else return false;
-}
-// src/report/junit.ts
-/** junit.xml: one suite per boot path, one case per state that the boot was to reach. */
-/** Characters that XML 1.0 does not allow at all (section 2.2); a console may print any byte. */
-const forbidden = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd]/g;
-const clean$1 = (text) => text.replace(forbidden, "�");
-/** The file's text. */
-function renderJunit(result) {
-	const suites = result.boots.length > 0 ? result.boots.map(suiteOf) : [suiteOfRun(result)];
-	const builder = new Builder$1({
-		ignoreAttributes: false,
-		attributeNamePrefix: "@",
-		format: true,
-		suppressBooleanAttributes: false
-	});
-	const total = (name) => suites.reduce((sum, suite) => sum + suite[name], 0);
-	const document = {
-		"?xml": {
-			"@version": "1.0",
-			"@encoding": "UTF-8"
-		},
-		testsuites: {
-			"@name": "bootgate",
-			"@tests": total("@tests"),
-			"@failures": total("@failures"),
-			"@errors": total("@errors"),
-			testsuite: suites
-		}
-	};
-	return builder.build(document);
-}
-function suiteOf(boot) {
-	const { verdict } = boot;
-	let before = 0;
-	const cases = boot.timeline.map(({ state, ms }) => {
-		const time = seconds$1(ms - before);
-		before = ms;
-		return {
-			"@classname": `boot.${boot.path}`,
-			"@name": state,
-			"@time": time
-		};
-	});
-	const passed = verdict.kind === "passed";
-	cases.push({
-		"@classname": `boot.${boot.path}`,
-		"@name": "verdict",
-		"@time": 0,
-		...passed ? {} : { [verdict.kind === "failed" ? "failure" : "error"]: complaint(verdict) }
-	});
-	return {
-		"@name": `boot ${boot.path} (${boot.accel})`,
-		"@tests": cases.length,
-		"@failures": verdict.kind === "failed" ? 1 : 0,
-		"@errors": passed || verdict.kind === "failed" ? 0 : 1,
-		"@time": seconds$1(before),
-		testcase: cases
-	};
-}
-/** A run that ended before any boot is one suite with one case. */
-function suiteOfRun(result) {
-	const entry = {
-		class: result.class,
-		title: result.title,
-		excerpt: []
-	};
-	const passed = result.outcome === "passed";
-	const failed = result.outcome === "failed";
-	return {
-		"@name": "build",
-		"@tests": 1,
-		"@failures": failed ? 1 : 0,
-		"@errors": passed || failed ? 0 : 1,
-		"@time": seconds$1(result.stages.reduce((sum, stage) => sum + stage.ms, 0)),
-		testcase: [{
-			"@classname": "build",
-			"@name": "images are built",
-			"@time": 0,
-			...passed ? {} : { [failed ? "failure" : "error"]: complaint(entry) }
-		}]
-	};
-}
-function complaint(verdict) {
-	return {
-		"@type": verdict.class,
-		"@message": clean$1(verdict.title),
-		"#text": clean$1(verdict.excerpt.map(({ line, text }) => `${line}: ${text}`).join("\n"))
-	};
-}
-function seconds$1(ms) {
-	return (ms / 1e3).toFixed(3);
-}
-// src/report/sbom.ts
-const licences = {
-	linux: "GPL-2.0-only",
-	busybox: "GPL-2.0-only"
-};
-const vendors = {
-	linux: "linux:linux_kernel",
-	busybox: "busybox:busybox"
-};
-/** The file's text; the same sources and files give the same bytes (no time, no serial number). */
-function renderSbom(result, version) {
-	const document = {
-		bomFormat: "CycloneDX",
-		specVersion: "1.6",
-		version: 1,
-		metadata: {
-			tools: { components: [{
-				type: "application",
-				name: "bootgate",
-				version
-			}] },
-			component: {
-				type: "operating-system",
-				name: "bootgate-image",
-				"bom-ref": "image"
-			}
-		},
-		components: [...result.sources.map((source) => ({
-			type: source.name === "linux" ? "operating-system" : "application",
-			"bom-ref": source.name,
-			name: source.name,
-			version: source.version,
-			purl: `pkg:generic/${source.name}@${encodeURIComponent(source.version)}`,
-			cpe: `cpe:2.3:${source.name === "linux" ? "o" : "a"}:${vendors[source.name]}:${source.version}:*:*:*:*:*:*:*`,
-			licenses: [{ license: { id: licences[source.name] } }],
-			hashes: [{
-				alg: "SHA-256",
-				content: source.sha256
-			}],
-			properties: [{
-				name: "bootgate:origin",
-				value: source.origin
-			}, {
-				name: "bootgate:verifiedBy",
-				value: source.verifiedBy
-			}]
-		})), ...result.artifacts.map((file) => ({
-			type: "file",
-			"bom-ref": `file:${file.name}`,
-			name: file.name,
-			hashes: [{
-				alg: "SHA-256",
-				content: file.sha256
-			}]
-		}))],
-		dependencies: [{
-			ref: "image",
-			dependsOn: result.sources.map((source) => source.name)
-		}]
-	};
-	return `${JSON.stringify(document, null, 2)}\n`;
-}
-// src/report/summary.ts
-/** summary.md: the result for people, as a workflow's job summary shows it too. */
-const mark = {
-	passed: "✅",
-	failed: "❌",
-	request: "⚠️",
-	world: "⚠️"
-};
-/** Text of guests and tools inside Markdown: no fence, pipe or tag of theirs takes effect. */
-function cell(text) {
-	return text.replace(/[\u0000-\u001f]/g, " ").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("|", "\\|").replaceAll("`", "'");
-}
-/** "12.3 MB", decimal. */
-function megabytes(bytes) {
-	return bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`;
-}
-function table(head, rows) {
-	if (rows.length === 0) return "";
-	const line = (cells) => `| ${cells.join(" | ")} |`;
-	return [
-		line(head),
-		line(head.map(() => "---")),
-		...rows.map(line),
-		""
-	].join("\n");
-}
-/** The file's text. */
-function renderSummary(result) {
-	const advice = classes[result.class].advice;
-	return [
-		`## ${mark[result.outcome]} Bootgate: ${cell(result.title)}`,
-		"",
-		...result.outcome === "passed" ? [] : [`**${result.class}** — ${advice}`, ""],
-		table([
-			"boot",
-			"verdict",
-			"accelerator",
-			"reached",
-			"to the prompt"
-		], result.boots.map((boot) => [
-			boot.path,
-			`${mark[boot.verdict.kind]} ${cell(boot.verdict.title)}`,
-			boot.accel,
-			boot.verdict.reached,
-			promptSeconds(boot)
-		])),
-		table([
-			"source",
-			"version",
-			"from",
-			"verified by"
-		], result.sources.map((source) => [
-			source.name,
-			cell(source.version),
-			cell(source.origin),
-			cell(source.verifiedBy)
-		])),
-		table([
-			"file",
-			"size",
-			"SHA-256"
-		], result.artifacts.map((file) => [
-			file.name,
-			megabytes(file.size),
-			`\`${file.sha256}\``
-		])),
-		table([
-			"stage",
-			"from the store",
-			"seconds",
-			"CPU seconds"
-		], result.stages.map((stage) => [
-			stage.name,
-			stage.hit ? "yes" : "no",
-			(stage.ms / 1e3).toFixed(1),
-			(stage.cpuMs / 1e3).toFixed(1)
-		])),
-		...result.boots.filter((boot) => boot.verdict.kind !== "passed").map(excerpt)
-	].filter((part) => part !== "").join("\n");
-}
-function promptSeconds(boot) {
-	const prompt = boot.timeline.find((entry) => entry.state === "prompt");
-	return prompt === void 0 ? "—" : `${(prompt.ms / 1e3).toFixed(1)} s`;
-}
-function excerpt(boot) {
-	const block = boot.verdict.excerpt.map(({ line, text }) => `${String(line).padStart(6)}  ${text}`).map((line) => `    ${line.replace(/[\u0000-\u001f]/g, " ")}`);
-	return [
-		`### ${boot.path}: the console's decisive lines`,
-		"",
-		...block,
-		""
-	].join("\n");
-}
-// src/report/report.ts
-/** Writes a result into the out folder: result.json and what is rendered from it. Each file appears whole. */
-/** `sha256sum --check` reads this. */
-function renderChecksums(artifacts) {
-	return artifacts.map((file) => `${file.sha256}  ${file.name}\n`).join("");
-}
-/** Every report file's name and text. */
-function renderReport(result) {
-	return {
-		"junit.xml": renderJunit(result),
-		"summary.md": renderSummary(result),
-		SHA256SUMS: renderChecksums(result.artifacts),
-		"sbom.cdx.json": renderSbom(result, package_default.version),
-		"result.json": `${JSON.stringify(result, null, 2)}\n`
-	};
-}
-/** Writes the report. */
-async function writeReport(result, out) {
-	for (const [name, text] of Object.entries(renderReport(result))) await writeAtomically(join$1(out, name), text);
-}
-/** Copies a stage's files into the out folder; gives them as they lie there. */
-async function publish(files, out) {
-	return Promise.all(files.map(async (file) => {
-		const path = join$1(out, file.name);
-		await copyAtomically(file.path, path);
-		return {
-			...file,
-			path
-		};
-	}));
-}
-/** What a run writes into the out folder. Anything else there belongs to somebody else and stays. */
-const ours = {
-	evidence: [
-		/^(result\.json|junit\.xml|summary\.md|SHA256SUMS|sbom\.cdx\.json)$/,
-		/^(serial|dmesg)-\w+\.log$/,
-		/^screen-\w+\.png$/
-	],
-	images: [
-		/^(bzImage|vmlinux|System\.map|(kernel|busybox)\.config|busybox|boot\.img)$/,
-		/^initramfs\.cpio(\.\w+)?$/,
-		/^logs$/
-	]
-};
-/**
-* Removes what an earlier run left in the out folder, so that nothing old is taken for this run's. A run that only
-* boots leaves the images: they may be what it is to boot.
-*/
-async function clearOut(out, kinds) {
-	const patterns = kinds.flatMap((kind) => ours[kind]);
-	for (const name of await readdir$1(out).catch(() => [])) if (patterns.some((pattern) => pattern.test(name))) await rm$1(join$1(out, name), {
-		recursive: true,
-		force: true
-	});
-}
 // src/source/apt-entries.ts
 /** Options that are kept: trust and validity. Architectures and languages are ours to choose. */
 const keptOptions = {
@@ -37549,7 +35846,7 @@ async function copyTree(tree, into, context, log) {
 	try {
 		await (tree.tracked ? copyListed(tree, into, context) : copyAll(tree, into, context));
 		if ((await identityOf(into, listFiles(into), { signal: context.signal })).sha256 !== sha256) throw new Failure("host-failed", `${folder} changed while it was being copied; start again when nobody writes to it`);
-		await clean(into, context, log);
+		await clean$1(into, context, log);
 	} catch (error) {
 		for (const entry of await readdir$1(into)) await rm$1(join$1(into, entry), {
 			recursive: true,
@@ -37616,7 +35913,7 @@ async function copyListed({ folder, files }, into, context) {
 		]);
 	}
 }
-async function clean(into, context, log) {
+async function clean$1(into, context, log) {
 	if (!(await Promise.all(buildSigns.map((sign) => exists(join$1(into, sign))))).includes(true)) return;
 	log.progress({ note: "make mrproper in the copy: the tree had been built in place" });
 	const last = [];
@@ -37764,6 +36061,58 @@ async function obtainSource(request, policy, context, log) {
 	context.signal.throwIfAborted();
 	return forms[request.form].obtain(request, policy, context, log);
 }
+// src/plan.ts
+/** What a spec asks, understood before anything starts: sources and configurations, images and boot paths. */
+/** @throws Failure `bad-request` */
+async function readHalves(spec) {
+	return {
+		linux: {
+			request: parseSourceRequest("linux", spec.kernel),
+			config: await readConfigRequest((name) => profiles[name]?.kernel, spec.profile, spec.kernelConfig, spec.kernelFragments),
+			patches: spec.kernelPatches
+		},
+		busybox: {
+			request: parseSourceRequest("busybox", spec.busybox),
+			config: await readConfigRequest((name) => profiles[name]?.busybox, spec.profile, spec.busyboxConfig, spec.busyboxFragments),
+			patches: spec.busyboxPatches
+		}
+	};
+}
+/** The boot paths that were asked for, or that the architecture has, as far as there are images for them. */
+function pathsOf(spec, arch, images) {
+	const has = {
+		kernel: images.kernel !== void 0,
+		disk: images.disk !== void 0
+	};
+	const possible = (path) => {
+		const entry = arch.paths[path];
+		return entry !== void 0 && has[entry.attaches] && (entry.kernelFile !== "vmlinux" || images.vmlinux !== void 0);
+	};
+	const asked = spec.boot;
+	const impossible = asked.filter((path) => !possible(path));
+	if (impossible.length > 0) {
+		const can = Object.keys(arch.paths).filter(possible).join(", ");
+		throw new Failure("bad-request", `boot: ${impossible.join(", ")} can't boot what was given; ${can} can`);
+	}
+	return asked.length > 0 ? [...new Set(asked)] : arch.defaultPaths.filter(possible);
+}
+/** The whole kernel command line. */
+function commandLine(spec, arch) {
+	return [arch.consoleArguments, spec.append ?? ""].join(" ").trim();
+}
+/** Images that were made elsewhere. */
+function givenImages(spec) {
+	const { kernelImage, initramfs, disk } = spec;
+	if (initramfs !== void 0 && kernelImage === void 0) throw new Failure("bad-request", "initramfs: it needs kernel-image; a disk carries its own");
+	if (kernelImage === void 0 && disk === void 0) throw new Failure("bad-request", "there is nothing to boot: neither disk nor kernel-image was given", { detail: ["After `bootgate run`: --disk out/boot.img, or --kernel-image out/bzImage --initramfs out/initramfs.cpio.zst"] });
+	if (spec.append !== void 0 && kernelImage === void 0) throw new Failure("bad-request", "append: a disk carries its own kernel command line; it goes with kernel-image");
+	return {
+		kernel: kernelImage,
+		initramfs,
+		disk,
+		append: commandLine(spec, architectureOf(spec.arch))
+	};
+}
 // src/together.ts
 /** Runs every part at once, each with a context whose signal ends when another part fails. */
 async function together(context, parts) {
@@ -37799,6 +36148,1755 @@ async function inParallel(items, limit, work) {
 	};
 	await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
 	return results;
+}
+// src/report/result.ts
+/**
+* result.json: what a run found, for machines. The schema here is the published one (dist/result.schema.json is made
+* from it); `schemaVersion` follows semver: a field is added in a minor version, renamed or removed in a major one.
+*/
+const schemaVersion = "1.0.0";
+Object.keys(classes);
+// src/report/conclude.ts
+/** From all that a run found to its result: pure, so that a failure halfway is reported as well as a pass. */
+/** Nothing yet. */
+function noFindings() {
+	return {
+		sources: [],
+		artifacts: [],
+		stages: [],
+		boots: [],
+		tools: []
+	};
+}
+/** The story's order. What runs side by side ends in any order, and a report is the same bytes all the same. */
+const order = [
+	"linux",
+	"kernel",
+	"busybox",
+	"initramfs",
+	"disk"
+];
+function inOrder(list) {
+	return [...list].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+}
+/**
+* The result of a run. A failure decides; else the worst boot; else it passed.
+* @param out the out folder, which paths are relative to
+*/
+function conclude(spec, findings, failure, out) {
+	const bad = findings.boots.find((boot) => boot.verdict.kind !== "passed");
+	const failureClass = failure?.failureClass ?? bad?.verdict.class ?? "passed";
+	return {
+		schemaVersion,
+		outcome: classes[failureClass].kind,
+		class: failureClass,
+		title: failure?.message ?? (bad ? `${bad.path}: ${bad.verdict.title}` : passedTitle(findings)),
+		detail: [...failure?.detail ?? []],
+		spec,
+		sources: inOrder(findings.sources).map(({ name, version, form, origin, sha256, verifiedBy }) => ({
+			name,
+			version,
+			form,
+			origin,
+			sha256,
+			verifiedBy
+		})),
+		artifacts: [...findings.artifacts].sort((a, b) => a.name < b.name ? -1 : 1).map((file) => ({
+			...file,
+			path: relative(out, file.path)
+		})),
+		stages: inOrder(findings.stages),
+		boots: findings.boots.map((boot) => ({
+			...boot,
+			verdict: {
+				...boot.verdict,
+				excerpt: [...boot.verdict.excerpt]
+			},
+			timeline: [...boot.timeline],
+			commands: [...boot.commands],
+			qemu: [...boot.qemu]
+		})),
+		tools: [...findings.tools]
+	};
+}
+function passedTitle({ boots, sources, artifacts }) {
+	const what = inOrder(sources).map((source) => `${source.name} ${source.version}`).join(" with ");
+	if (boots.length === 0) return `${what} built: ${artifacts.length} files`;
+	return `${what || "the given images"}: ${boots.map((boot) => boot.path).join(", ")} gave a shell that answered`;
+}
+// node_modules/path-expression-matcher/src/Expression.js
+/**
+* Expression - Parses and stores a tag pattern expression
+* 
+* Patterns are parsed once and stored in an optimized structure for fast matching.
+* 
+* @example
+* const expr = new Expression("root.users.user");
+* const expr2 = new Expression("..user[id]:first");
+* const expr3 = new Expression("root/users/user", { separator: '/' });
+*/
+var Expression = class {
+	/**
+	* Create a new Expression
+	* @param {string} pattern - Pattern string (e.g., "root.users.user", "..user[id]")
+	* @param {Object} options - Configuration options
+	* @param {string} options.separator - Path separator (default: '.')
+	*/
+	constructor(pattern, options = {}, data) {
+		this.pattern = pattern;
+		this.separator = options.separator || ".";
+		this.segments = this._parse(pattern);
+		this.data = data;
+		this._hasDeepWildcard = this.segments.some((seg) => seg.type === "deep-wildcard");
+		this._hasAttributeCondition = this.segments.some((seg) => seg.attrName !== void 0);
+		this._hasPositionSelector = this.segments.some((seg) => seg.position !== void 0);
+	}
+	/**
+	* Parse pattern string into segments
+	* @private
+	* @param {string} pattern - Pattern to parse
+	* @returns {Array} Array of segment objects
+	*/
+	_parse(pattern) {
+		const segments = [];
+		let i = 0;
+		let currentPart = "";
+		while (i < pattern.length) if (pattern[i] === this.separator) {
+			if (i + 1 < pattern.length && pattern[i + 1] === this.separator) {
+				if (currentPart.trim()) {
+					segments.push(this._parseSegment(currentPart.trim()));
+					currentPart = "";
+				}
+				segments.push({ type: "deep-wildcard" });
+				i += 2;
+			} else {
+				if (currentPart.trim()) segments.push(this._parseSegment(currentPart.trim()));
+				currentPart = "";
+				i++;
+			}
+		} else {
+			currentPart += pattern[i];
+			i++;
+		}
+		if (currentPart.trim()) segments.push(this._parseSegment(currentPart.trim()));
+		return segments;
+	}
+	/**
+	* Parse a single segment
+	* @private
+	* @param {string} part - Segment string (e.g., "user", "ns::user", "user[id]", "ns::user:first")
+	* @returns {Object} Segment object
+	*/
+	_parseSegment(part) {
+		const segment = { type: "tag" };
+		let bracketContent = null;
+		let withoutBrackets = part;
+		const bracketMatch = part.match(/^([^\[]+)(\[[^\]]*\])(.*)$/);
+		if (bracketMatch) {
+			withoutBrackets = bracketMatch[1] + bracketMatch[3];
+			if (bracketMatch[2]) {
+				const content = bracketMatch[2].slice(1, -1);
+				if (content) bracketContent = content;
+			}
+		}
+		let namespace = void 0;
+		let tagAndPosition = withoutBrackets;
+		if (withoutBrackets.includes("::")) {
+			const nsIndex = withoutBrackets.indexOf("::");
+			namespace = withoutBrackets.substring(0, nsIndex).trim();
+			tagAndPosition = withoutBrackets.substring(nsIndex + 2).trim();
+			if (!namespace) throw new Error(`Invalid namespace in pattern: ${part}`);
+		}
+		let tag = void 0;
+		let positionMatch = null;
+		if (tagAndPosition.includes(":")) {
+			const colonIndex = tagAndPosition.lastIndexOf(":");
+			const tagPart = tagAndPosition.substring(0, colonIndex).trim();
+			const posPart = tagAndPosition.substring(colonIndex + 1).trim();
+			if ([
+				"first",
+				"last",
+				"odd",
+				"even"
+			].includes(posPart) || /^nth\(\d+\)$/.test(posPart)) {
+				tag = tagPart;
+				positionMatch = posPart;
+			} else tag = tagAndPosition;
+		} else tag = tagAndPosition;
+		if (!tag) throw new Error(`Invalid segment pattern: ${part}`);
+		segment.tag = tag;
+		if (namespace) segment.namespace = namespace;
+		if (bracketContent) {
+			if (bracketContent.includes("=")) {
+				const eqIndex = bracketContent.indexOf("=");
+				segment.attrName = bracketContent.substring(0, eqIndex).trim();
+				segment.attrValue = bracketContent.substring(eqIndex + 1).trim();
+			} else segment.attrName = bracketContent.trim();
+		}
+		if (positionMatch) {
+			const nthMatch = positionMatch.match(/^nth\((\d+)\)$/);
+			if (nthMatch) {
+				segment.position = "nth";
+				segment.positionValue = parseInt(nthMatch[1], 10);
+			} else segment.position = positionMatch;
+		}
+		return segment;
+	}
+	/**
+	* Get the number of segments
+	* @returns {number}
+	*/
+	get length() {
+		return this.segments.length;
+	}
+	/**
+	* Check if expression contains deep wildcard
+	* @returns {boolean}
+	*/
+	hasDeepWildcard() {
+		return this._hasDeepWildcard;
+	}
+	/**
+	* Check if expression has attribute conditions
+	* @returns {boolean}
+	*/
+	hasAttributeCondition() {
+		return this._hasAttributeCondition;
+	}
+	/**
+	* Check if expression has position selectors
+	* @returns {boolean}
+	*/
+	hasPositionSelector() {
+		return this._hasPositionSelector;
+	}
+	/**
+	* Get string representation
+	* @returns {string}
+	*/
+	toString() {
+		return this.pattern;
+	}
+};
+// node_modules/path-expression-matcher/src/Matcher.js
+/**
+* MatcherView - A lightweight read-only view over a Matcher's internal state.
+*
+* Created once by Matcher and reused across all callbacks. Holds a direct
+* reference to the parent Matcher so it always reflects current parser state
+* with zero copying or freezing overhead.
+*
+* Users receive this via {@link Matcher#readOnly} or directly from parser
+* callbacks. It exposes all query and matching methods but has no mutation
+* methods — misuse is caught at the TypeScript level rather than at runtime.
+*
+* @example
+* const matcher = new Matcher();
+* const view = matcher.readOnly();
+*
+* matcher.push("root", {});
+* view.getCurrentTag(); // "root"
+* view.getDepth();      // 1
+*/
+var MatcherView = class {
+	/**
+	* @param {Matcher} matcher - The parent Matcher instance to read from.
+	*/
+	constructor(matcher) {
+		this._matcher = matcher;
+	}
+	/**
+	* Get the path separator used by the parent matcher.
+	* @returns {string}
+	*/
+	get separator() {
+		return this._matcher.separator;
+	}
+	/**
+	* Get current tag name.
+	* @returns {string|undefined}
+	*/
+	getCurrentTag() {
+		const path = this._matcher.path;
+		return path.length > 0 ? path[path.length - 1].tag : void 0;
+	}
+	/**
+	* Get current namespace.
+	* @returns {string|undefined}
+	*/
+	getCurrentNamespace() {
+		const path = this._matcher.path;
+		return path.length > 0 ? path[path.length - 1].namespace : void 0;
+	}
+	/**
+	* Get current node's attribute value.
+	* @param {string} attrName
+	* @returns {*}
+	*/
+	getAttrValue(attrName) {
+		const path = this._matcher.path;
+		if (path.length === 0) return void 0;
+		return path[path.length - 1].values?.[attrName];
+	}
+	/**
+	* Check if current node has an attribute.
+	* @param {string} attrName
+	* @returns {boolean}
+	*/
+	hasAttr(attrName) {
+		const path = this._matcher.path;
+		if (path.length === 0) return false;
+		const current = path[path.length - 1];
+		return current.values !== void 0 && attrName in current.values;
+	}
+	/**
+	* Get the value of a "kept" attribute from the nearest ancestor (or
+	* current node) that declared it via `push(tag, attrs, ns, { keep: [...] })`.
+	* @param {string} attrName
+	* @returns {*}
+	*/
+	getAnyParentAttr(attrName) {
+		return this._matcher.getAnyParentAttr(attrName);
+	}
+	/**
+	* Check whether any ancestor (or the current node) kept the given
+	* attribute via `push(tag, attrs, ns, { keep: [...] })`.
+	* @param {string} attrName
+	* @returns {boolean}
+	*/
+	hasAnyParentAttr(attrName) {
+		return this._matcher.hasAnyParentAttr(attrName);
+	}
+	/**
+	* Get current node's sibling position (child index in parent).
+	* @returns {number}
+	*/
+	getPosition() {
+		const path = this._matcher.path;
+		if (path.length === 0) return -1;
+		return path[path.length - 1].position ?? 0;
+	}
+	/**
+	* Get current node's repeat counter (occurrence count of this tag name).
+	* @returns {number}
+	*/
+	getCounter() {
+		const path = this._matcher.path;
+		if (path.length === 0) return -1;
+		return path[path.length - 1].counter ?? 0;
+	}
+	/**
+	* Get current node's sibling index (alias for getPosition).
+	* @returns {number}
+	* @deprecated Use getPosition() or getCounter() instead
+	*/
+	getIndex() {
+		return this.getPosition();
+	}
+	/**
+	* Get current path depth.
+	* @returns {number}
+	*/
+	getDepth() {
+		return this._matcher.path.length;
+	}
+	/**
+	* Get path as string.
+	* @param {string} [separator] - Optional separator (uses default if not provided)
+	* @param {boolean} [includeNamespace=true]
+	* @returns {string}
+	*/
+	toString(separator, includeNamespace = true) {
+		return this._matcher.toString(separator, includeNamespace);
+	}
+	/**
+	* Get path as array of tag names.
+	* @returns {string[]}
+	*/
+	toArray() {
+		return this._matcher.path.map((n) => n.tag);
+	}
+	/**
+	* Match current path against an Expression.
+	* @param {Expression} expression
+	* @returns {boolean}
+	*/
+	matches(expression) {
+		return this._matcher.matches(expression);
+	}
+	/**
+	* Match any expression in the given set against the current path.
+	* @param {ExpressionSet} exprSet
+	* @returns {boolean}
+	*/
+	matchesAny(exprSet) {
+		return exprSet.matchesAny(this._matcher);
+	}
+};
+/**
+* Matcher - Tracks current path in XML/JSON tree and matches against Expressions.
+*
+* The matcher maintains a stack of nodes representing the current path from root to
+* current tag. It only stores attribute values for the current (top) node to minimize
+* memory usage. Sibling tracking is used to auto-calculate position and counter.
+*
+* Use {@link Matcher#readOnly} to obtain a {@link MatcherView} safe to pass to
+* user callbacks — it always reflects current state with no Proxy overhead.
+*
+* @example
+* const matcher = new Matcher();
+* matcher.push("root", {});
+* matcher.push("users", {});
+* matcher.push("user", { id: "123", type: "admin" });
+*
+* const expr = new Expression("root.users.user");
+* matcher.matches(expr); // true
+*/
+var Matcher = class {
+	/**
+	* Create a new Matcher.
+	* @param {Object} [options={}]
+	* @param {string} [options.separator='.'] - Default path separator
+	*/
+	constructor(options = {}) {
+		this.separator = options.separator || ".";
+		this.path = [];
+		this.siblingStacks = [];
+		this._pathStringCache = null;
+		this._view = new MatcherView(this);
+		this._keptAttrs = [];
+	}
+	/**
+	* Push a new tag onto the path.
+	* @param {string} tagName
+	* @param {Object|null} [attrValues=null]
+	* @param {string|null} [namespace=null]
+	* @param {Object|null} [options=null]
+	* @param {string[]} [options.keep] - Names of attributes (from attrValues)
+	*/
+	push(tagName, attrValues = null, namespace = null, options = null) {
+		this._pathStringCache = null;
+		if (this.path.length > 0) this.path[this.path.length - 1].values = void 0;
+		const currentLevel = this.path.length;
+		let level = this.siblingStacks[currentLevel];
+		if (!level) {
+			level = {
+				counts: /* @__PURE__ */ new Map(),
+				total: 0
+			};
+			this.siblingStacks[currentLevel] = level;
+		}
+		const siblingKey = namespace ? `${namespace}:${tagName}` : tagName;
+		const counter = level.counts.get(siblingKey) || 0;
+		const position = level.total;
+		level.counts.set(siblingKey, counter + 1);
+		level.total++;
+		const node = {
+			tag: tagName,
+			position,
+			counter
+		};
+		if (namespace !== null && namespace !== void 0) node.namespace = namespace;
+		if (attrValues !== null && attrValues !== void 0) node.values = attrValues;
+		this.path.push(node);
+		const depth = this.path.length;
+		const keep = options !== null ? options.keep : null;
+		if (keep !== null && keep !== void 0 && keep.length > 0 && attrValues) for (let i = 0; i < keep.length; i++) {
+			const name = keep[i];
+			if (attrValues[name] !== void 0) this._keptAttrs.push({
+				depth,
+				name,
+				value: attrValues[name]
+			});
+		}
+	}
+	/**
+	* Pop the last tag from the path.
+	* @returns {Object|undefined} The popped node
+	*/
+	pop() {
+		if (this.path.length === 0) return void 0;
+		this._pathStringCache = null;
+		const node = this.path.pop();
+		if (this.siblingStacks.length > this.path.length + 1) this.siblingStacks.length = this.path.length + 1;
+		const poppedDepth = this.path.length + 1;
+		while (this._keptAttrs.length > 0 && this._keptAttrs[this._keptAttrs.length - 1].depth >= poppedDepth) this._keptAttrs.pop();
+		return node;
+	}
+	/**
+	* Update current node's attribute values.
+	* Useful when attributes are parsed after push.
+	* @param {Object} attrValues
+	*/
+	updateCurrent(attrValues) {
+		if (this.path.length > 0) {
+			const current = this.path[this.path.length - 1];
+			if (attrValues !== null && attrValues !== void 0) current.values = attrValues;
+		}
+	}
+	/**
+	* Get current tag name.
+	* @returns {string|undefined}
+	*/
+	getCurrentTag() {
+		return this.path.length > 0 ? this.path[this.path.length - 1].tag : void 0;
+	}
+	/**
+	* Get current namespace.
+	* @returns {string|undefined}
+	*/
+	getCurrentNamespace() {
+		return this.path.length > 0 ? this.path[this.path.length - 1].namespace : void 0;
+	}
+	/**
+	* Get current node's attribute value.
+	* @param {string} attrName
+	* @returns {*}
+	*/
+	getAttrValue(attrName) {
+		if (this.path.length === 0) return void 0;
+		return this.path[this.path.length - 1].values?.[attrName];
+	}
+	/**
+	* Check if current node has an attribute.
+	* @param {string} attrName
+	* @returns {boolean}
+	*/
+	hasAttr(attrName) {
+		if (this.path.length === 0) return false;
+		const current = this.path[this.path.length - 1];
+		return current.values !== void 0 && attrName in current.values;
+	}
+	/**
+	* Get the value of a "kept" attribute from the nearest ancestor (or
+	* current node) that declared it via `push(tag, attrs, ns, { keep: [...] })`.
+	* Unlike getAttrValue(), this works regardless of how deep the path has
+	* gone since the attribute was pushed — but only for attribute names that
+	* were explicitly marked with `keep` at push time. Cost is proportional to
+	* the number of currently-kept attributes (typically 0-3), not path depth.
+	* @param {string} attrName
+	* @returns {*} the value, or undefined if no ancestor kept this attribute
+	*/
+	getAnyParentAttr(attrName) {
+		const kept = this._keptAttrs;
+		for (let i = kept.length - 1; i >= 0; i--) if (kept[i].name === attrName) return kept[i].value;
+	}
+	/**
+	* Check whether any ancestor (or the current node) kept the given
+	* attribute via `push(tag, attrs, ns, { keep: [...] })`.
+	* @param {string} attrName
+	* @returns {boolean}
+	*/
+	hasAnyParentAttr(attrName) {
+		const kept = this._keptAttrs;
+		for (let i = kept.length - 1; i >= 0; i--) if (kept[i].name === attrName) return true;
+		return false;
+	}
+	/**
+	* Get current node's sibling position (child index in parent).
+	* @returns {number}
+	*/
+	getPosition() {
+		if (this.path.length === 0) return -1;
+		return this.path[this.path.length - 1].position ?? 0;
+	}
+	/**
+	* Get current node's repeat counter (occurrence count of this tag name).
+	* @returns {number}
+	*/
+	getCounter() {
+		if (this.path.length === 0) return -1;
+		return this.path[this.path.length - 1].counter ?? 0;
+	}
+	/**
+	* Get current node's sibling index (alias for getPosition).
+	* @returns {number}
+	* @deprecated Use getPosition() or getCounter() instead
+	*/
+	getIndex() {
+		return this.getPosition();
+	}
+	/**
+	* Get current path depth.
+	* @returns {number}
+	*/
+	getDepth() {
+		return this.path.length;
+	}
+	/**
+	* Get path as string.
+	* @param {string} [separator] - Optional separator (uses default if not provided)
+	* @param {boolean} [includeNamespace=true]
+	* @returns {string}
+	*/
+	toString(separator, includeNamespace = true) {
+		const sep = separator || this.separator;
+		if (sep === this.separator && includeNamespace === true) {
+			if (this._pathStringCache !== null) return this._pathStringCache;
+			const result = this.path.map((n) => n.namespace ? `${n.namespace}:${n.tag}` : n.tag).join(sep);
+			this._pathStringCache = result;
+			return result;
+		}
+		return this.path.map((n) => includeNamespace && n.namespace ? `${n.namespace}:${n.tag}` : n.tag).join(sep);
+	}
+	/**
+	* Get path as array of tag names.
+	* @returns {string[]}
+	*/
+	toArray() {
+		return this.path.map((n) => n.tag);
+	}
+	/**
+	* Reset the path to empty.
+	*/
+	reset() {
+		this._pathStringCache = null;
+		this.path = [];
+		this.siblingStacks = [];
+		this._keptAttrs = [];
+	}
+	/**
+	* Match current path against an Expression.
+	* @param {Expression} expression
+	* @returns {boolean}
+	*/
+	matches(expression) {
+		const segments = expression.segments;
+		if (segments.length === 0) return false;
+		if (expression.hasDeepWildcard()) return this._matchWithDeepWildcard(segments);
+		return this._matchSimple(segments);
+	}
+	/**
+	* @private
+	*/
+	_matchSimple(segments) {
+		if (this.path.length !== segments.length) return false;
+		for (let i = 0; i < segments.length; i++) if (!this._matchSegment(segments[i], this.path[i], i === this.path.length - 1)) return false;
+		return true;
+	}
+	/**
+	* @private
+	*/
+	_matchWithDeepWildcard(segments) {
+		let pathIdx = this.path.length - 1;
+		let segIdx = segments.length - 1;
+		while (segIdx >= 0 && pathIdx >= 0) {
+			const segment = segments[segIdx];
+			if (segment.type === "deep-wildcard") {
+				segIdx--;
+				if (segIdx < 0) return true;
+				const nextSeg = segments[segIdx];
+				let found = false;
+				for (let i = pathIdx; i >= 0; i--) if (this._matchSegment(nextSeg, this.path[i], i === this.path.length - 1)) {
+					pathIdx = i - 1;
+					segIdx--;
+					found = true;
+					break;
+				}
+				if (!found) return false;
+			} else {
+				if (!this._matchSegment(segment, this.path[pathIdx], pathIdx === this.path.length - 1)) return false;
+				pathIdx--;
+				segIdx--;
+			}
+		}
+		return segIdx < 0;
+	}
+	/**
+	* @private
+	*/
+	_matchSegment(segment, node, isCurrentNode) {
+		if (segment.tag !== "*" && segment.tag !== node.tag) return false;
+		if (segment.namespace !== void 0) {
+			if (segment.namespace !== "*" && segment.namespace !== node.namespace) return false;
+		}
+		if (segment.attrName !== void 0) {
+			if (!isCurrentNode) return false;
+			if (!node.values || !(segment.attrName in node.values)) return false;
+			if (segment.attrValue !== void 0) {
+				if (String(node.values[segment.attrName]) !== String(segment.attrValue)) return false;
+			}
+		}
+		if (segment.position !== void 0) {
+			if (!isCurrentNode) return false;
+			const counter = node.counter ?? 0;
+			if (segment.position === "first" && counter !== 0) return false;
+			else if (segment.position === "odd" && counter % 2 !== 1) return false;
+			else if (segment.position === "even" && counter % 2 !== 0) return false;
+			else if (segment.position === "nth" && counter !== segment.positionValue) return false;
+		}
+		return true;
+	}
+	/**
+	* Match any expression in the given set against the current path.
+	* @param {ExpressionSet} exprSet
+	* @returns {boolean}
+	*/
+	matchesAny(exprSet) {
+		return exprSet.matchesAny(this);
+	}
+	/**
+	* Create a snapshot of current state.
+	* @returns {Object}
+	*/
+	snapshot() {
+		return {
+			path: this.path.map((node) => ({ ...node })),
+			siblingStacks: this.siblingStacks.map((level) => level ? {
+				counts: new Map(level.counts),
+				total: level.total
+			} : level),
+			keptAttrs: this._keptAttrs.map((entry) => ({ ...entry }))
+		};
+	}
+	/**
+	* Restore state from snapshot.
+	* @param {Object} snapshot
+	*/
+	restore(snapshot) {
+		this._pathStringCache = null;
+		this.path = snapshot.path.map((node) => ({ ...node }));
+		this.siblingStacks = snapshot.siblingStacks.map((level) => level ? {
+			counts: new Map(level.counts),
+			total: level.total
+		} : level);
+		this._keptAttrs = (snapshot.keptAttrs || []).map((entry) => ({ ...entry }));
+	}
+	/**
+	* Return the read-only {@link MatcherView} for this matcher.
+	*
+	* The same instance is returned on every call — no allocation occurs.
+	* It always reflects the current parser state and is safe to pass to
+	* user callbacks without risk of accidental mutation.
+	*
+	* @returns {MatcherView}
+	*
+	* @example
+	* const view = matcher.readOnly();
+	* // pass view to callbacks — it stays in sync automatically
+	* view.matches(expr);       // ✓
+	* view.getCurrentTag();     // ✓
+	* // view.push(...)         // ✗ method does not exist — caught by TypeScript
+	*/
+	readOnly() {
+		return this._view;
+	}
+};
+// node_modules/fast-xml-builder/src/util.js
+function valToStr(val) {
+	return typeof val === "number" && Object.is(val, -0) ? "-0" : String(val);
+}
+function safeComment(val) {
+	return valToStr(val).replace(/--/g, "- -").replace(/--/g, "- -").replace(/-$/, "- ");
+}
+function safeCdata(val) {
+	return valToStr(val).replace(/\]\]>/g, "]]]]><![CDATA[>");
+}
+function escapeAttribute(val) {
+	return valToStr(val).replace(/"/g, "&quot;").replace(/'/g, "&apos;");
+}
+/**
+* Resolve a tag or attribute name through sanitizeName if configured.
+* Validation via xml-naming's qName is performed first; the sanitizeName
+* callback is invoked only when the name is invalid. If sanitizeName is
+* false (default), no validation occurs and the name is used as-is.
+*
+* @param {string}  name        - raw name from the JS object
+* @param {boolean} isAttribute - true when resolving an attribute name
+* @param {object}  options
+* @param {Matcher} matcher     - current matcher state (readonly from callback perspective)
+* @param {function} qNameValidator - function to validate tag names
+*/
+function resolveName(name, isAttribute, options, matcher, validator) {
+	if (!options.sanitizeName) return name;
+	const isPI = !isAttribute && name[0] === "?";
+	const bare = isPI ? name.slice(1) : name;
+	if (validator(bare)) return name;
+	const result = options.sanitizeName(bare, {
+		isAttribute,
+		matcher: matcher.readOnly()
+	});
+	if (typeof result !== "string" || !validator(result)) throw new Error(`sanitizeName returned an invalid XML name for "${bare}"`);
+	return isPI ? "?" + result : result;
+}
+// node_modules/xml-naming/src/index.js
+/**
+* xml-naming
+* Validates XML Name productions as defined in the XML 1.0 and 1.1 specifications.
+* Covers: Name, NCName, QName, NMToken, NMTokens
+*
+* XML 1.0 spec: https://www.w3.org/TR/xml/#NT-Name
+* XML 1.1 spec: https://www.w3.org/TR/xml11/#NT-NameStartChar
+* XML NS spec:  https://www.w3.org/TR/xml-names/#NT-NCName
+*/
+const nameStartChar10 = ":A-Za-z_À-ÖØ-öø-˿Ͱ-ͽͿ-҆҈-῿‌-‍⁰-↏Ⰰ-⿯、-퟿豈-﷏ﷰ-�";
+const nameChar10 = nameStartChar10 + "\\-\\.\\d" + "·" + "̀-ͯ" + "‿-⁀";
+const nameStartChar11 = ":A-Za-z_À-˿Ͱ-ͽͿ-҆҈-῿‌-‍⁰-↏Ⰰ-⿯、-퟿豈-﷏ﷰ-�𐀀-󯿿";
+const nameChar11 = nameStartChar11 + "\\-\\.\\d" + "·" + "̀-ͯ" + "҇" + "‿-⁀";
+const buildRegexes = (startChar, char, flags = "") => {
+	const ncNamePat = `[${startChar.replace(":", "")}][${char.replace(":", "")}]*`;
+	return {
+		name: new RegExp(`^[${startChar}][${char}]*$`, flags),
+		ncName: new RegExp(`^${ncNamePat}$`, flags),
+		qName: new RegExp(`^${ncNamePat}(?::${ncNamePat})?$`, flags),
+		nmToken: new RegExp(`^[${char}]+$`, flags),
+		nmTokens: new RegExp(`^[${char}]+(?:\\s+[${char}]+)*$`, flags)
+	};
+};
+const regexes10 = buildRegexes(nameStartChar10, nameChar10);
+const regexes11 = buildRegexes(nameStartChar11, nameChar11, "u");
+const regexesAscii = buildRegexes(":A-Za-z_", ":A-Za-z_\\-\\.\\d");
+const getRegexes = (xmlVersion = "1.0", asciiOnly = false) => {
+	if (asciiOnly) return regexesAscii;
+	return xmlVersion === "1.1" ? regexes11 : regexes10;
+};
+const PRODUCTIONS = [
+	"name",
+	"ncName",
+	"qName",
+	"nmToken",
+	"nmTokens"
+];
+/**
+* Returns a memoized boolean validator function for a single production,
+* with opts fixed at creation time.
+*
+* @param {'name'|'ncName'|'qName'|'nmToken'|'nmTokens'} production
+* @param {{ xmlVersion?: '1.0'|'1.1', asciiOnly?: boolean, maxCacheSize?: number }} [opts]
+*   maxCacheSize: max number of distinct strings to cache (default 2048).
+*   Once reached, new strings are validated but not cached; existing cached
+*   entries keep being served.
+* @returns {((str: string) => boolean) & { reset: () => void }}
+*/
+const createValidator = (production, { xmlVersion = "1.0", asciiOnly = false, maxCacheSize = 2048 } = {}) => {
+	if (!PRODUCTIONS.includes(production)) throw new TypeError(`Unknown production "${production}". Must be one of: ${PRODUCTIONS.join(", ")}`);
+	const regex = getRegexes(xmlVersion, asciiOnly)[production];
+	let cache = /* @__PURE__ */ new Map();
+	const validator = (str) => {
+		const cached = cache.get(str);
+		if (cached !== void 0) return cached;
+		const result = regex.test(str);
+		if (cache.size < maxCacheSize) cache.set(str, result);
+		return result;
+	};
+	validator.reset = () => {
+		cache = /* @__PURE__ */ new Map();
+	};
+	return validator;
+};
+// node_modules/fast-xml-builder/src/orderedJs2Xml.js
+const EOL = "\n";
+/**
+* Detect XML version from the first element of the ordered array input.
+* The first element must be a ?xml processing instruction with a version attribute.
+* Returns '1.0' if not found.
+*
+* @param {array}  jArray
+* @param {object} options
+*/
+function detectXmlVersionFromArray(jArray, options) {
+	if (!Array.isArray(jArray) || jArray.length === 0) return "1.0";
+	const first = jArray[0];
+	if (propName(first) === "?xml") {
+		const attrs = first[":@"];
+		if (attrs) {
+			const versionKey = options.attributeNamePrefix + "version";
+			if (attrs[versionKey]) return attrs[versionKey];
+		}
+	}
+	return "1.0";
+}
+/**
+* @param {array} jArray
+* @param {any} options
+* @returns
+*/
+function toXml(jArray, options) {
+	let indentation = "";
+	if (options.format) indentation = EOL;
+	const stopNodeExpressions = [];
+	if (options.stopNodes && Array.isArray(options.stopNodes)) for (let i = 0; i < options.stopNodes.length; i++) {
+		const node = options.stopNodes[i];
+		if (typeof node === "string") stopNodeExpressions.push(new Expression(node));
+		else if (node instanceof Expression) stopNodeExpressions.push(node);
+	}
+	const xmlVersion = detectXmlVersionFromArray(jArray, options);
+	const qNameValidator = createValidator("qName", { xmlVersion });
+	const matcher = new Matcher();
+	return arrToStr(jArray, options, indentation, matcher, stopNodeExpressions, qNameValidator);
+}
+function arrToStr(arr, options, indentation, matcher, stopNodeExpressions, qNameValidator) {
+	let xmlStr = "";
+	let isPreviousElementTag = false;
+	if (options.maxNestedTags && matcher.getDepth() > options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
+	if (!Array.isArray(arr)) {
+		if (arr !== void 0 && arr !== null) {
+			let text = valToStr(arr);
+			text = replaceEntitiesValue(text, options);
+			return text;
+		}
+		return "";
+	}
+	for (let i = 0; i < arr.length; i++) {
+		const tagObj = arr[i];
+		const rawTagName = propName(tagObj);
+		if (rawTagName === void 0) continue;
+		const tagName = rawTagName === options.textNodeName || rawTagName === options.cdataPropName || rawTagName === options.commentPropName ? rawTagName : resolveName(rawTagName, false, options, matcher, qNameValidator);
+		const attrValues = extractAttributeValues(tagObj[":@"], options);
+		matcher.push(tagName, attrValues);
+		const isStopNode = checkStopNode(matcher, stopNodeExpressions);
+		if (tagName === options.textNodeName) {
+			let tagText = tagObj[rawTagName];
+			if (!isStopNode) {
+				tagText = options.tagValueProcessor(tagName, tagText);
+				tagText = replaceEntitiesValue(tagText, options);
+			}
+			tagText = valToStr(tagText);
+			if (isPreviousElementTag) xmlStr += indentation;
+			xmlStr += tagText;
+			isPreviousElementTag = false;
+			matcher.pop();
+			continue;
+		} else if (tagName === options.cdataPropName) {
+			if (isPreviousElementTag) xmlStr += indentation;
+			const val = tagObj[rawTagName][0][options.textNodeName];
+			const safeVal = safeCdata(val);
+			xmlStr += `<![CDATA[${safeVal}]]>`;
+			isPreviousElementTag = false;
+			matcher.pop();
+			continue;
+		} else if (tagName === options.commentPropName) {
+			const val = tagObj[rawTagName][0][options.textNodeName];
+			const safeVal = safeComment(val);
+			xmlStr += indentation + `<!--${safeVal}-->`;
+			isPreviousElementTag = true;
+			matcher.pop();
+			continue;
+		} else if (tagName[0] === "?") {
+			const attStr = attr_to_str(tagObj[":@"], options, isStopNode, matcher, qNameValidator);
+			xmlStr += (tagName === "?xml" ? "" : indentation) + `<${tagName}${attStr}?>`;
+			isPreviousElementTag = true;
+			matcher.pop();
+			continue;
+		}
+		let newIdentation = indentation;
+		if (newIdentation !== "") newIdentation += options.indentBy;
+		const tagStart = indentation + `<${tagName}${attr_to_str(tagObj[":@"], options, isStopNode, matcher, qNameValidator)}`;
+		let tagValue;
+		if (isStopNode) tagValue = getRawContent(tagObj[rawTagName], options, matcher.getDepth());
+		else tagValue = arrToStr(tagObj[rawTagName], options, newIdentation, matcher, stopNodeExpressions, qNameValidator);
+		if (options.unpairedTags.indexOf(tagName) !== -1) {
+			if (options.suppressUnpairedNode) xmlStr += tagStart + ">";
+			else xmlStr += tagStart + "/>";
+		} else if ((!tagValue || tagValue.length === 0) && options.suppressEmptyNode) xmlStr += tagStart + "/>";
+		else if (tagValue && tagValue.endsWith(">")) xmlStr += tagStart + `>${tagValue}${indentation}</${tagName}>`;
+		else {
+			xmlStr += tagStart + ">";
+			if (tagValue && indentation !== "" && (tagValue.includes("/>") || tagValue.includes("</"))) xmlStr += indentation + options.indentBy + tagValue + indentation;
+			else xmlStr += tagValue;
+			xmlStr += `</${tagName}>`;
+		}
+		isPreviousElementTag = true;
+		matcher.pop();
+	}
+	return xmlStr;
+}
+/**
+* Extract attribute values from the ":@" object and return as plain object
+* for passing to matcher.push()
+*/
+function extractAttributeValues(attrMap, options) {
+	if (!attrMap || options.ignoreAttributes) return null;
+	const attrValues = {};
+	let hasAttrs = false;
+	for (let attr in attrMap) {
+		if (!Object.prototype.hasOwnProperty.call(attrMap, attr)) continue;
+		const cleanAttrName = attr.startsWith(options.attributeNamePrefix) ? attr.substr(options.attributeNamePrefix.length) : attr;
+		attrValues[cleanAttrName] = escapeAttribute(attrMap[attr]);
+		hasAttrs = true;
+	}
+	return hasAttrs ? attrValues : null;
+}
+/**
+* Extract raw content from a stopNode without any processing
+* This preserves the content exactly as-is, including special characters
+*/
+function getRawContent(arr, options, depth = 0) {
+	if (options.maxNestedTags && depth > options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
+	if (!Array.isArray(arr)) {
+		if (arr !== void 0 && arr !== null) return valToStr(arr);
+		return "";
+	}
+	let content = "";
+	for (let i = 0; i < arr.length; i++) {
+		const item = arr[i];
+		const tagName = propName(item);
+		if (tagName === options.textNodeName) content += valToStr(item[tagName]);
+		else if (tagName === options.cdataPropName) content += item[tagName][0][options.textNodeName];
+		else if (tagName === options.commentPropName) content += item[tagName][0][options.textNodeName];
+		else if (tagName && tagName[0] === "?") continue;
+		else if (tagName) {
+			const attStr = attr_to_str_raw(item[":@"], options);
+			const nestedContent = getRawContent(item[tagName], options, depth + 1);
+			if (!nestedContent || nestedContent.length === 0) content += `<${tagName}${attStr}/>`;
+			else content += `<${tagName}${attStr}>${nestedContent}</${tagName}>`;
+		}
+	}
+	return content;
+}
+/**
+* Build attribute string for stopNodes - NO entity replacement
+*/
+function attr_to_str_raw(attrMap, options) {
+	let attrStr = "";
+	if (attrMap && !options.ignoreAttributes) for (let attr in attrMap) {
+		if (!Object.prototype.hasOwnProperty.call(attrMap, attr)) continue;
+		let attrVal = attrMap[attr];
+		if (attrVal === true && options.suppressBooleanAttributes) attrStr += ` ${attr.substr(options.attributeNamePrefix.length)}`;
+		else attrStr += ` ${attr.substr(options.attributeNamePrefix.length)}="${escapeAttribute(attrVal)}"`;
+	}
+	return attrStr;
+}
+function propName(obj) {
+	const keys = Object.keys(obj);
+	for (let i = 0; i < keys.length; i++) {
+		const key = keys[i];
+		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
+		if (key !== ":@") return key;
+	}
+}
+/**
+* Build attribute string, resolving attribute names through sanitizeName when configured.
+* Accepts matcher so the callback has path context.
+*/
+function attr_to_str(attrMap, options, isStopNode, matcher, qNameValidator) {
+	let attrStr = "";
+	if (attrMap && !options.ignoreAttributes) for (let attr in attrMap) {
+		if (!Object.prototype.hasOwnProperty.call(attrMap, attr)) continue;
+		const cleanAttrName = attr.substr(options.attributeNamePrefix.length);
+		const resolvedAttrName = isStopNode ? cleanAttrName : resolveName(cleanAttrName, true, options, matcher, qNameValidator);
+		let attrVal;
+		if (isStopNode) attrVal = attrMap[attr];
+		else {
+			attrVal = options.attributeValueProcessor(attr, attrMap[attr]);
+			attrVal = replaceEntitiesValue(attrVal, options);
+		}
+		if (attrVal === true && options.suppressBooleanAttributes) attrStr += ` ${resolvedAttrName}`;
+		else attrStr += ` ${resolvedAttrName}="${escapeAttribute(attrVal)}"`;
+	}
+	return attrStr;
+}
+function checkStopNode(matcher, stopNodeExpressions) {
+	if (!stopNodeExpressions || stopNodeExpressions.length === 0) return false;
+	for (let i = 0; i < stopNodeExpressions.length; i++) if (matcher.matches(stopNodeExpressions[i])) return true;
+	return false;
+}
+function replaceEntitiesValue(textValue, options) {
+	if (textValue && textValue.length > 0 && options.processEntities) for (let i = 0; i < options.entities.length; i++) {
+		const entity = options.entities[i];
+		textValue = textValue.replace(entity.regex, entity.val);
+	}
+	return textValue;
+}
+// node_modules/fast-xml-builder/src/ignoreAttributes.js
+function getIgnoreAttributesFn(ignoreAttributes) {
+	if (typeof ignoreAttributes === "function") return ignoreAttributes;
+	if (Array.isArray(ignoreAttributes)) return (attrName) => {
+		for (const pattern of ignoreAttributes) {
+			if (typeof pattern === "string" && attrName === pattern) return true;
+			if (pattern instanceof RegExp && pattern.test(attrName)) return true;
+		}
+	};
+	return () => false;
+}
+// node_modules/fast-xml-builder/src/fxb.js
+const defaultOptions$1 = {
+	attributeNamePrefix: "@_",
+	attributesGroupName: false,
+	textNodeName: "#text",
+	ignoreAttributes: true,
+	cdataPropName: false,
+	format: false,
+	indentBy: "  ",
+	suppressEmptyNode: false,
+	suppressUnpairedNode: true,
+	suppressBooleanAttributes: true,
+	tagValueProcessor: function(key, a) {
+		return a;
+	},
+	attributeValueProcessor: function(attrName, a) {
+		return a;
+	},
+	preserveOrder: false,
+	commentPropName: false,
+	unpairedTags: [],
+	entities: [
+		{
+			regex: /* @__PURE__ */ new RegExp("&", "g"),
+			val: "&amp;"
+		},
+		{
+			regex: /* @__PURE__ */ new RegExp(">", "g"),
+			val: "&gt;"
+		},
+		{
+			regex: /* @__PURE__ */ new RegExp("<", "g"),
+			val: "&lt;"
+		},
+		{
+			regex: /* @__PURE__ */ new RegExp("'", "g"),
+			val: "&apos;"
+		},
+		{
+			regex: /* @__PURE__ */ new RegExp("\"", "g"),
+			val: "&quot;"
+		}
+	],
+	processEntities: true,
+	stopNodes: [],
+	oneListGroup: false,
+	maxNestedTags: 100,
+	jPath: true,
+	sanitizeName: false
+};
+function Builder$1(options) {
+	this.options = Object.assign({}, defaultOptions$1, options);
+	if (this.options.stopNodes && Array.isArray(this.options.stopNodes)) this.options.stopNodes = this.options.stopNodes.map((node) => {
+		if (typeof node === "string" && node.startsWith("*.")) return ".." + node.substring(2);
+		return node;
+	});
+	this.stopNodeExpressions = [];
+	if (this.options.stopNodes && Array.isArray(this.options.stopNodes)) for (let i = 0; i < this.options.stopNodes.length; i++) {
+		const node = this.options.stopNodes[i];
+		if (typeof node === "string") this.stopNodeExpressions.push(new Expression(node));
+		else if (node instanceof Expression) this.stopNodeExpressions.push(node);
+	}
+	if (this.options.ignoreAttributes === true || this.options.attributesGroupName) this.isAttribute = function() {
+		return false;
+	};
+	else {
+		this.ignoreAttributesFn = getIgnoreAttributesFn(this.options.ignoreAttributes);
+		this.attrPrefixLen = this.options.attributeNamePrefix.length;
+		this.isAttribute = isAttribute;
+	}
+	this.processTextOrObjNode = processTextOrObjNode;
+	if (this.options.format) {
+		this.indentate = indentate;
+		this.tagEndChar = ">\n";
+		this.newLine = "\n";
+	} else {
+		this.indentate = function() {
+			return "";
+		};
+		this.tagEndChar = ">";
+		this.newLine = "";
+	}
+}
+/**
+* Detect XML version from the ?xml declaration at the root of a plain-object input.
+* Checks both attributesGroupName and flat attribute forms.
+* Returns '1.0' if no declaration is found.
+*/
+function detectXmlVersionFromObj(jObj, options) {
+	const decl = jObj["?xml"];
+	if (decl && typeof decl === "object") {
+		if (options.attributesGroupName && decl[options.attributesGroupName]) {
+			const v = decl[options.attributesGroupName][options.attributeNamePrefix + "version"];
+			if (v) return v;
+		}
+		const v = decl[options.attributeNamePrefix + "version"];
+		if (v) return v;
+	}
+	return "1.0";
+}
+Builder$1.prototype.build = function(jObj) {
+	if (this.options.preserveOrder) return toXml(jObj, this.options);
+	else {
+		if (Array.isArray(jObj) && this.options.arrayNodeName && this.options.arrayNodeName.length > 1) jObj = { [this.options.arrayNodeName]: jObj };
+		const matcher = new Matcher();
+		const xmlVersion = detectXmlVersionFromObj(jObj, this.options);
+		const qNameValidator = createValidator("qName", { xmlVersion });
+		return this.j2x(jObj, 0, matcher, qNameValidator).val;
+	}
+};
+Builder$1.prototype.j2x = function(jObj, level, matcher, qNameValidator) {
+	let attrStr = "";
+	let val = "";
+	if (this.options.maxNestedTags && matcher.getDepth() >= this.options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
+	const jPath = this.options.jPath ? matcher.toString() : matcher;
+	const isCurrentStopNode = this.checkStopNode(matcher);
+	for (let key in jObj) {
+		if (!Object.prototype.hasOwnProperty.call(jObj, key)) continue;
+		const resolvedKey = key === this.options.textNodeName || key === this.options.cdataPropName || key === this.options.commentPropName || this.options.attributesGroupName && key === this.options.attributesGroupName || this.isAttribute(key) ? key : resolveName(key, false, this.options, matcher, qNameValidator);
+		if (typeof jObj[key] === "undefined") {
+			if (this.isAttribute(key)) val += "";
+		} else if (jObj[key] === null) {
+			if (this.isAttribute(key)) val += "";
+			else if (resolvedKey === this.options.cdataPropName || resolvedKey === this.options.commentPropName) val += "";
+			else if (resolvedKey[0] === "?") val += this.indentate(level) + "<" + resolvedKey + "?" + this.tagEndChar;
+			else val += this.indentate(level) + "<" + resolvedKey + "/" + this.tagEndChar;
+		} else if (jObj[key] instanceof Date) val += this.buildTextValNode(jObj[key], resolvedKey, "", level, matcher);
+		else if (typeof jObj[key] !== "object") {
+			const attr = this.isAttribute(key);
+			if (attr && !this.ignoreAttributesFn(attr, jPath)) {
+				const resolvedAttr = resolveName(attr, true, this.options, matcher, qNameValidator);
+				attrStr += this.buildAttrPairStr(resolvedAttr, valToStr(jObj[key]), isCurrentStopNode);
+			} else if (!attr) {
+				if (key === this.options.textNodeName) {
+					let newval = this.options.tagValueProcessor(key, valToStr(jObj[key]));
+					val += this.replaceEntitiesValue(newval);
+				} else {
+					matcher.push(resolvedKey);
+					const isStopNode = this.checkStopNode(matcher);
+					matcher.pop();
+					if (isStopNode) {
+						const textValue = valToStr(jObj[key]);
+						if (textValue === "") val += this.indentate(level) + "<" + resolvedKey + this.closeTag(resolvedKey) + this.tagEndChar;
+						else val += this.indentate(level) + "<" + resolvedKey + ">" + textValue + "</" + resolvedKey + this.tagEndChar;
+					} else val += this.buildTextValNode(jObj[key], resolvedKey, "", level, matcher);
+				}
+			}
+		} else if (Array.isArray(jObj[key])) {
+			const arrLen = jObj[key].length;
+			let listTagVal = "";
+			let listTagAttr = "";
+			for (let j = 0; j < arrLen; j++) {
+				const item = jObj[key][j];
+				if (typeof item === "undefined") {} else if (item === null) {
+					if (resolvedKey[0] === "?") val += this.indentate(level) + "<" + resolvedKey + "?" + this.tagEndChar;
+					else val += this.indentate(level) + "<" + resolvedKey + "/" + this.tagEndChar;
+				} else if (typeof item === "object") {
+					if (this.options.oneListGroup) {
+						matcher.push(resolvedKey);
+						const result = this.j2x(item, level + 1, matcher, qNameValidator);
+						matcher.pop();
+						listTagVal += result.val;
+						if (this.options.attributesGroupName && item.hasOwnProperty(this.options.attributesGroupName)) listTagAttr += result.attrStr;
+					} else listTagVal += this.processTextOrObjNode(item, resolvedKey, level, matcher, qNameValidator);
+				} else if (this.options.oneListGroup) {
+					let textValue = this.options.tagValueProcessor(resolvedKey, item);
+					textValue = this.replaceEntitiesValue(textValue);
+					textValue = valToStr(textValue);
+					listTagVal += textValue;
+				} else {
+					matcher.push(resolvedKey);
+					const isStopNode = this.checkStopNode(matcher);
+					matcher.pop();
+					if (isStopNode) {
+						const textValue = valToStr(item);
+						if (textValue === "") listTagVal += this.indentate(level) + "<" + resolvedKey + this.closeTag(resolvedKey) + this.tagEndChar;
+						else listTagVal += this.indentate(level) + "<" + resolvedKey + ">" + textValue + "</" + resolvedKey + this.tagEndChar;
+					} else listTagVal += this.buildTextValNode(item, resolvedKey, "", level, matcher);
+				}
+			}
+			if (this.options.oneListGroup) listTagVal = this.buildObjectNode(listTagVal, resolvedKey, listTagAttr, level);
+			val += listTagVal;
+		} else if (this.options.attributesGroupName && key === this.options.attributesGroupName) {
+			const Ks = Object.keys(jObj[key]);
+			const L = Ks.length;
+			for (let j = 0; j < L; j++) {
+				const resolvedAttr = resolveName(Ks[j], true, this.options, matcher, qNameValidator);
+				attrStr += this.buildAttrPairStr(resolvedAttr, valToStr(jObj[key][Ks[j]]), isCurrentStopNode);
+			}
+		} else val += this.processTextOrObjNode(jObj[key], resolvedKey, level, matcher, qNameValidator);
+	}
+	return {
+		attrStr,
+		val
+	};
+};
+Builder$1.prototype.buildAttrPairStr = function(attrName, val, isStopNode) {
+	if (!isStopNode) {
+		val = this.options.attributeValueProcessor(attrName, valToStr(val));
+		val = this.replaceEntitiesValue(val);
+	}
+	if (this.options.suppressBooleanAttributes && val === "true") return " " + attrName;
+	else return " " + attrName + "=\"" + escapeAttribute(val) + "\"";
+};
+function processTextOrObjNode(object, key, level, matcher, qNameValidator) {
+	const attrValues = this.extractAttributes(object);
+	matcher.push(key, attrValues);
+	if (this.checkStopNode(matcher)) {
+		const rawContent = this.buildRawContent(object, matcher.getDepth());
+		const attrStr = this.buildAttributesForStopNode(object);
+		matcher.pop();
+		return this.buildObjectNode(rawContent, key, attrStr, level);
+	}
+	const result = this.j2x(object, level + 1, matcher, qNameValidator);
+	matcher.pop();
+	if (key[0] === "?") return this.buildTextValNode("", key, result.attrStr, level, matcher);
+	else if (object[this.options.textNodeName] !== void 0 && Object.keys(object).length === 1) return this.buildTextValNode(object[this.options.textNodeName], key, result.attrStr, level, matcher);
+	else return this.buildObjectNode(result.val, key, result.attrStr, level);
+}
+Builder$1.prototype.extractAttributes = function(obj) {
+	if (!obj || typeof obj !== "object") return null;
+	const attrValues = {};
+	let hasAttrs = false;
+	if (this.options.attributesGroupName && obj[this.options.attributesGroupName]) {
+		const attrGroup = obj[this.options.attributesGroupName];
+		for (let attrKey in attrGroup) {
+			if (!Object.prototype.hasOwnProperty.call(attrGroup, attrKey)) continue;
+			const cleanKey = attrKey.startsWith(this.options.attributeNamePrefix) ? attrKey.substring(this.options.attributeNamePrefix.length) : attrKey;
+			attrValues[cleanKey] = escapeAttribute(attrGroup[attrKey]);
+			hasAttrs = true;
+		}
+	} else for (let key in obj) {
+		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
+		const attr = this.isAttribute(key);
+		if (attr) {
+			attrValues[attr] = escapeAttribute(obj[key]);
+			hasAttrs = true;
+		}
+	}
+	return hasAttrs ? attrValues : null;
+};
+Builder$1.prototype.buildRawContent = function(obj, depth = 0) {
+	if (this.options.maxNestedTags && depth >= this.options.maxNestedTags) throw new Error("Maximum nested tags exceeded");
+	if (typeof obj === "string") return obj;
+	if (typeof obj !== "object" || obj === null) return String(obj);
+	if (obj[this.options.textNodeName] !== void 0) return obj[this.options.textNodeName];
+	let content = "";
+	for (let key in obj) {
+		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
+		if (this.isAttribute(key)) continue;
+		if (this.options.attributesGroupName && key === this.options.attributesGroupName) continue;
+		const value = obj[key];
+		if (key === this.options.textNodeName) content += value;
+		else if (Array.isArray(value)) {
+			for (let item of value) if (typeof item === "string" || typeof item === "number") content += `<${key}>${item}</${key}>`;
+			else if (typeof item === "object" && item !== null) {
+				const nestedContent = this.buildRawContent(item, depth + 1);
+				const nestedAttrs = this.buildAttributesForStopNode(item);
+				if (nestedContent === "") content += `<${key}${nestedAttrs}/>`;
+				else content += `<${key}${nestedAttrs}>${nestedContent}</${key}>`;
+			}
+		} else if (typeof value === "object" && value !== null) {
+			const nestedContent = this.buildRawContent(value, depth + 1);
+			const nestedAttrs = this.buildAttributesForStopNode(value);
+			if (nestedContent === "") content += `<${key}${nestedAttrs}/>`;
+			else content += `<${key}${nestedAttrs}>${nestedContent}</${key}>`;
+		} else content += `<${key}>${value}</${key}>`;
+	}
+	return content;
+};
+Builder$1.prototype.buildAttributesForStopNode = function(obj) {
+	if (!obj || typeof obj !== "object") return "";
+	let attrStr = "";
+	if (this.options.attributesGroupName && obj[this.options.attributesGroupName]) {
+		const attrGroup = obj[this.options.attributesGroupName];
+		for (let attrKey in attrGroup) {
+			if (!Object.prototype.hasOwnProperty.call(attrGroup, attrKey)) continue;
+			const cleanKey = attrKey.startsWith(this.options.attributeNamePrefix) ? attrKey.substring(this.options.attributeNamePrefix.length) : attrKey;
+			const val = attrGroup[attrKey];
+			if (val === true && this.options.suppressBooleanAttributes) attrStr += " " + cleanKey;
+			else attrStr += " " + cleanKey + "=\"" + escapeAttribute(val) + "\"";
+		}
+	} else for (let key in obj) {
+		if (!Object.prototype.hasOwnProperty.call(obj, key)) continue;
+		const attr = this.isAttribute(key);
+		if (attr) {
+			const val = obj[key];
+			if (val === true && this.options.suppressBooleanAttributes) attrStr += " " + attr;
+			else attrStr += " " + attr + "=\"" + escapeAttribute(val) + "\"";
+		}
+	}
+	return attrStr;
+};
+Builder$1.prototype.buildObjectNode = function(val, key, attrStr, level) {
+	if (val === "") {
+		if (key[0] === "?") return this.indentate(level) + "<" + key + attrStr + "?" + this.tagEndChar;
+		else return this.indentate(level) + "<" + key + attrStr + this.closeTag(key) + this.tagEndChar;
+	} else if (key[0] === "?") return this.indentate(level) + "<" + key + attrStr + "?" + this.tagEndChar;
+	else {
+		let tagEndExp = "</" + key + this.tagEndChar;
+		let piClosingChar = "";
+		if (key[0] === "?") {
+			piClosingChar = "?";
+			tagEndExp = "";
+		}
+		if ((attrStr || attrStr === "") && val.indexOf("<") === -1) return this.indentate(level) + "<" + key + attrStr + piClosingChar + ">" + val + tagEndExp;
+		else if (this.options.commentPropName !== false && key === this.options.commentPropName && piClosingChar.length === 0) return this.indentate(level) + `<!--${safeComment(val)}-->` + this.newLine;
+		else return this.indentate(level) + "<" + key + attrStr + piClosingChar + this.tagEndChar + val + this.indentate(level) + tagEndExp;
+	}
+};
+Builder$1.prototype.closeTag = function(key) {
+	let closeTag = "";
+	if (this.options.unpairedTags.indexOf(key) !== -1) {
+		if (!this.options.suppressUnpairedNode) closeTag = "/";
+	} else if (this.options.suppressEmptyNode) closeTag = "/";
+	else closeTag = `></${key}`;
+	return closeTag;
+};
+Builder$1.prototype.checkStopNode = function(matcher) {
+	if (!this.stopNodeExpressions || this.stopNodeExpressions.length === 0) return false;
+	for (let i = 0; i < this.stopNodeExpressions.length; i++) if (matcher.matches(this.stopNodeExpressions[i])) return true;
+	return false;
+};
+Builder$1.prototype.buildTextValNode = function(val, key, attrStr, level, matcher) {
+	if (this.options.cdataPropName !== false && key === this.options.cdataPropName) {
+		const safeVal = safeCdata(val);
+		return this.indentate(level) + `<![CDATA[${safeVal}]]>` + this.newLine;
+	} else if (this.options.commentPropName !== false && key === this.options.commentPropName) {
+		const safeVal = safeComment(val);
+		return this.indentate(level) + `<!--${safeVal}-->` + this.newLine;
+	} else if (key[0] === "?") return this.indentate(level) + "<" + key + attrStr + "?" + this.tagEndChar;
+	else {
+		let textValue = this.options.tagValueProcessor(key, val);
+		textValue = this.replaceEntitiesValue(textValue);
+		textValue = valToStr(textValue);
+		if (textValue === "") return this.indentate(level) + "<" + key + attrStr + this.closeTag(key) + this.tagEndChar;
+		else return this.indentate(level) + "<" + key + attrStr + ">" + textValue + "</" + key + this.tagEndChar;
+	}
+};
+Builder$1.prototype.replaceEntitiesValue = function(textValue) {
+	if (textValue && textValue.length > 0 && this.options.processEntities) for (let i = 0; i < this.options.entities.length; i++) {
+		const entity = this.options.entities[i];
+		textValue = textValue.replace(entity.regex, entity.val);
+	}
+	return textValue;
+};
+function indentate(level) {
+	return this.options.indentBy.repeat(level);
+}
+function isAttribute(name) {
+	if (name.startsWith(this.options.attributeNamePrefix) && name !== this.options.textNodeName) return name.substr(this.attrPrefixLen);
+	else return false;
+}
+// src/report/junit.ts
+/** junit.xml: one suite per boot path, one case per state that the boot was to reach. */
+/** Characters that XML 1.0 does not allow at all (section 2.2); a console may print any byte. */
+const forbidden = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd]/g;
+const clean = (text) => text.replace(forbidden, "�");
+/** The file's text. */
+function renderJunit(result) {
+	const suites = result.boots.length > 0 ? result.boots.map(suiteOf) : [suiteOfRun(result)];
+	const builder = new Builder$1({
+		ignoreAttributes: false,
+		attributeNamePrefix: "@",
+		format: true,
+		suppressBooleanAttributes: false
+	});
+	const total = (name) => suites.reduce((sum, suite) => sum + suite[name], 0);
+	const document = {
+		"?xml": {
+			"@version": "1.0",
+			"@encoding": "UTF-8"
+		},
+		testsuites: {
+			"@name": "bootgate",
+			"@tests": total("@tests"),
+			"@failures": total("@failures"),
+			"@errors": total("@errors"),
+			testsuite: suites
+		}
+	};
+	return builder.build(document);
+}
+function suiteOf(boot) {
+	const { verdict } = boot;
+	let before = 0;
+	const cases = boot.timeline.map(({ state, ms }) => {
+		const time = seconds$1(ms - before);
+		before = ms;
+		return {
+			"@classname": `boot.${boot.path}`,
+			"@name": state,
+			"@time": time
+		};
+	});
+	const passed = verdict.kind === "passed";
+	cases.push({
+		"@classname": `boot.${boot.path}`,
+		"@name": "verdict",
+		"@time": 0,
+		...passed ? {} : { [verdict.kind === "failed" ? "failure" : "error"]: complaint(verdict) }
+	});
+	return {
+		"@name": `boot ${boot.path} (${boot.accel})`,
+		"@tests": cases.length,
+		"@failures": verdict.kind === "failed" ? 1 : 0,
+		"@errors": passed || verdict.kind === "failed" ? 0 : 1,
+		"@time": seconds$1(before),
+		testcase: cases
+	};
+}
+/** A run that ended before any boot is one suite with one case. */
+function suiteOfRun(result) {
+	const entry = {
+		class: result.class,
+		title: result.title,
+		excerpt: []
+	};
+	const passed = result.outcome === "passed";
+	const failed = result.outcome === "failed";
+	return {
+		"@name": "build",
+		"@tests": 1,
+		"@failures": failed ? 1 : 0,
+		"@errors": passed || failed ? 0 : 1,
+		"@time": seconds$1(result.stages.reduce((sum, stage) => sum + stage.ms, 0)),
+		testcase: [{
+			"@classname": "build",
+			"@name": "images are built",
+			"@time": 0,
+			...passed ? {} : { [failed ? "failure" : "error"]: complaint(entry) }
+		}]
+	};
+}
+function complaint(verdict) {
+	return {
+		"@type": verdict.class,
+		"@message": clean(verdict.title),
+		"#text": clean(verdict.excerpt.map(({ line, text }) => `${line}: ${text}`).join("\n"))
+	};
+}
+function seconds$1(ms) {
+	return (ms / 1e3).toFixed(3);
+}
+// src/report/sbom.ts
+const licences = {
+	linux: "GPL-2.0-only",
+	busybox: "GPL-2.0-only"
+};
+const vendors = {
+	linux: "linux:linux_kernel",
+	busybox: "busybox:busybox"
+};
+/** The file's text; the same sources and files give the same bytes (no time, no serial number). */
+function renderSbom(result, version) {
+	const document = {
+		bomFormat: "CycloneDX",
+		specVersion: "1.6",
+		version: 1,
+		metadata: {
+			tools: { components: [{
+				type: "application",
+				name: "bootgate",
+				version
+			}] },
+			component: {
+				type: "operating-system",
+				name: "bootgate-image",
+				"bom-ref": "image"
+			}
+		},
+		components: [...result.sources.map((source) => ({
+			type: source.name === "linux" ? "operating-system" : "application",
+			"bom-ref": source.name,
+			name: source.name,
+			version: source.version,
+			purl: `pkg:generic/${source.name}@${encodeURIComponent(source.version)}`,
+			cpe: `cpe:2.3:${source.name === "linux" ? "o" : "a"}:${vendors[source.name]}:${source.version}:*:*:*:*:*:*:*`,
+			licenses: [{ license: { id: licences[source.name] } }],
+			hashes: [{
+				alg: "SHA-256",
+				content: source.sha256
+			}],
+			properties: [{
+				name: "bootgate:origin",
+				value: source.origin
+			}, {
+				name: "bootgate:verifiedBy",
+				value: source.verifiedBy
+			}]
+		})), ...result.artifacts.map((file) => ({
+			type: "file",
+			"bom-ref": `file:${file.name}`,
+			name: file.name,
+			hashes: [{
+				alg: "SHA-256",
+				content: file.sha256
+			}]
+		}))],
+		dependencies: [{
+			ref: "image",
+			dependsOn: result.sources.map((source) => source.name)
+		}]
+	};
+	return `${JSON.stringify(document, null, 2)}\n`;
+}
+// src/report/summary.ts
+/** summary.md: the result for people, as a workflow's job summary shows it too. */
+const mark = {
+	passed: "✅",
+	failed: "❌",
+	request: "⚠️",
+	world: "⚠️"
+};
+/** Text of guests and tools inside Markdown: no fence, pipe or tag of theirs takes effect. */
+function cell(text) {
+	return text.replace(/[\u0000-\u001f]/g, " ").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("|", "\\|").replaceAll("`", "'");
+}
+/** "12.3 MB", decimal. */
+function megabytes(bytes) {
+	return bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`;
+}
+function table(head, rows) {
+	if (rows.length === 0) return "";
+	const line = (cells) => `| ${cells.join(" | ")} |`;
+	return [
+		line(head),
+		line(head.map(() => "---")),
+		...rows.map(line),
+		""
+	].join("\n");
+}
+/** The file's text. */
+function renderSummary(result) {
+	const advice = classes[result.class].advice;
+	return [
+		`## ${mark[result.outcome]} Bootgate: ${cell(result.title)}`,
+		"",
+		...result.outcome === "passed" ? [] : [`**${result.class}** — ${advice}`, ""],
+		table([
+			"boot",
+			"verdict",
+			"accelerator",
+			"reached",
+			"to the prompt"
+		], result.boots.map((boot) => [
+			boot.path,
+			`${mark[boot.verdict.kind]} ${cell(boot.verdict.title)}`,
+			boot.accel,
+			boot.verdict.reached,
+			promptSeconds(boot)
+		])),
+		table([
+			"source",
+			"version",
+			"from",
+			"verified by"
+		], result.sources.map((source) => [
+			source.name,
+			cell(source.version),
+			cell(source.origin),
+			cell(source.verifiedBy)
+		])),
+		table([
+			"file",
+			"size",
+			"SHA-256"
+		], result.artifacts.map((file) => [
+			file.name,
+			megabytes(file.size),
+			`\`${file.sha256}\``
+		])),
+		table([
+			"stage",
+			"from the store",
+			"seconds",
+			"CPU seconds"
+		], result.stages.map((stage) => [
+			stage.name,
+			stage.hit ? "yes" : "no",
+			(stage.ms / 1e3).toFixed(1),
+			(stage.cpuMs / 1e3).toFixed(1)
+		])),
+		...result.boots.filter((boot) => boot.verdict.kind !== "passed").map(excerpt)
+	].filter((part) => part !== "").join("\n");
+}
+function promptSeconds(boot) {
+	const prompt = boot.timeline.find((entry) => entry.state === "prompt");
+	return prompt === void 0 ? "—" : `${(prompt.ms / 1e3).toFixed(1)} s`;
+}
+function excerpt(boot) {
+	const block = boot.verdict.excerpt.map(({ line, text }) => `${String(line).padStart(6)}  ${text}`).map((line) => `    ${line.replace(/[\u0000-\u001f]/g, " ")}`);
+	return [
+		`### ${boot.path}: the console's decisive lines`,
+		"",
+		...block,
+		""
+	].join("\n");
+}
+// src/report/report.ts
+/** Writes a result into the out folder: result.json and what is rendered from it. Each file appears whole. */
+/** `sha256sum --check` reads this. */
+function renderChecksums(artifacts) {
+	return artifacts.map((file) => `${file.sha256}  ${file.name}\n`).join("");
+}
+/** Every report file's name and text. */
+function renderReport(result) {
+	return {
+		"junit.xml": renderJunit(result),
+		"summary.md": renderSummary(result),
+		SHA256SUMS: renderChecksums(result.artifacts),
+		"sbom.cdx.json": renderSbom(result, package_default.version),
+		"result.json": `${JSON.stringify(result, null, 2)}\n`
+	};
+}
+/** Writes the report. */
+async function writeReport(result, out) {
+	for (const [name, text] of Object.entries(renderReport(result))) await writeAtomically(join$1(out, name), text);
+}
+/** Copies a stage's files into the out folder; gives them as they lie there. */
+async function publish(files, out) {
+	return Promise.all(files.map(async (file) => {
+		const path = join$1(out, file.name);
+		await copyAtomically(file.path, path);
+		return {
+			...file,
+			path
+		};
+	}));
+}
+/** What a run writes into the out folder. Anything else there belongs to somebody else and stays. */
+const ours = {
+	evidence: [
+		/^(result\.json|junit\.xml|summary\.md|SHA256SUMS|sbom\.cdx\.json)$/,
+		/^(serial|dmesg)-\w+\.log$/,
+		/^screen-\w+\.png$/
+	],
+	images: [
+		/^(bzImage|vmlinux|System\.map|(kernel|busybox)\.config|busybox|boot\.img)$/,
+		/^initramfs\.cpio(\.\w+)?$/,
+		/^logs$/
+	]
+};
+/**
+* Removes what an earlier run left in the out folder, so that nothing old is taken for this run's. A run that only
+* boots leaves the images: they may be what it is to boot.
+*/
+async function clearOut(out, kinds) {
+	const patterns = kinds.flatMap((kind) => ours[kind]);
+	for (const name of await readdir$1(out).catch(() => [])) if (patterns.some((pattern) => pattern.test(name))) await rm$1(join$1(out, name), {
+		recursive: true,
+		force: true
+	});
+}
+// src/told.ts
+/** Keeps a stage's record, and copies its files to the out folder. */
+async function record(findings, context, outcome) {
+	findings.stages.push(outcome.stage);
+	findings.artifacts.push(...await publish(outcome.files, context.folders.out));
+}
+/**
+* Runs the story and tells its end, whatever it was: the report stands in the out folder on failure as on success.
+* @throws Failure only for a wrong request, of which nothing is written, and for a cancelled run
+*/
+async function told(spec, context, parts, story) {
+	const findings = noFindings();
+	let failure;
+	await clearOut(context.folders.out, parts.includes("image") ? ["evidence", "images"] : ["evidence"]);
+	try {
+		await ensurePackages(needsOf(parts), spec.installPackages, context);
+		await story(findings);
+	} catch (error) {
+		failure = context.signal.aborted ? new Failure("cancelled", "the run was cancelled") : asFailure(error, "the run");
+		if (failure.kind === "request") throw failure;
+		if (failure.failureClass === "disk-full") failure = await withFreeSpace(failure, context.folders);
+	}
+	const result = conclude(spec, findings, failure, context.folders.out);
+	await writeReport(result, context.folders.out);
+	return result;
+}
+/** A full disk is only understood with the room that each folder has. */
+async function withFreeSpace(failure, folders) {
+	const room = await Promise.all(Object.values(folders).map(freeSpace$1));
+	const detail = [...new Set(room), ...failure.detail];
+	return new Failure("disk-full", failure.message, {
+		detail,
+		cause: failure.cause
+	});
 }
 // src/pipeline.ts
 /**
@@ -37905,30 +38003,10 @@ async function buildImages(spec, halves, context, policy, findings) {
 		append
 	};
 }
-/** @throws Failure `bad-request` */
-async function readHalves(spec) {
-	return {
-		linux: {
-			request: parseSourceRequest("linux", spec.kernel),
-			config: await readConfigRequest((name) => profiles[name]?.kernel, spec.profile, spec.kernelConfig, spec.kernelFragments),
-			patches: spec.kernelPatches
-		},
-		busybox: {
-			request: parseSourceRequest("busybox", spec.busybox),
-			config: await readConfigRequest((name) => profiles[name]?.busybox, spec.profile, spec.busyboxConfig, spec.busyboxFragments),
-			patches: spec.busyboxPatches
-		}
-	};
-}
 async function obtain(request, policy, context, findings) {
-	const source = await context.logger.stage(`${request.name} source`, (log) => obtainSource(request, policy, context, log), ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy}`);
+	const source = await context.logger.stage(`${request.name} source`, (log) => obtainSource(request, policy, context, log), ({ version, verifiedBy }) => `${version}, verified by ${verifiedBy.split(",")[0]}`);
 	findings.sources.push(source);
 	return source;
-}
-/** Keeps a stage's record, and copies its files to the out folder. */
-async function record(findings, context, outcome) {
-	findings.stages.push(outcome.stage);
-	findings.artifacts.push(...await publish(outcome.files, context.folders.out));
 }
 /** Boots every path. They run side by side: each is judged by its own guest's progress, not by the wall clock alone. */
 async function bootAll(spec, images, context, findings) {
@@ -37951,69 +38029,6 @@ async function bootAll(spec, images, context, findings) {
 		return context.logger.stage(`boot ${path}`, (log) => bootOnce(plan, context, log), (boot) => boot.verdict.title);
 	});
 	findings.boots.push(...boots);
-}
-/** A full disk is only understood with the room that each folder has. */
-async function withFreeSpace(failure, folders) {
-	const room = await Promise.all(Object.values(folders).map(freeSpace$1));
-	const detail = [...new Set(room), ...failure.detail];
-	return new Failure("disk-full", failure.message, {
-		detail,
-		cause: failure.cause
-	});
-}
-/** The boot paths that were asked for, or that the architecture has, as far as there are images for them. */
-function pathsOf(spec, arch, images) {
-	const has = {
-		kernel: images.kernel !== void 0,
-		disk: images.disk !== void 0
-	};
-	const possible = (path) => {
-		const entry = arch.paths[path];
-		return entry !== void 0 && has[entry.attaches] && (entry.kernelFile !== "vmlinux" || images.vmlinux !== void 0);
-	};
-	const asked = spec.boot;
-	const impossible = asked.filter((path) => !possible(path));
-	if (impossible.length > 0) {
-		const can = Object.keys(arch.paths).filter(possible).join(", ");
-		throw new Failure("bad-request", `boot: ${impossible.join(", ")} can't boot what was given; ${can} can`);
-	}
-	return asked.length > 0 ? [...new Set(asked)] : arch.defaultPaths.filter(possible);
-}
-function commandLine(spec, arch) {
-	return [arch.consoleArguments, spec.append ?? ""].join(" ").trim();
-}
-/** Images that were made elsewhere. */
-function givenImages(spec) {
-	const { kernelImage, initramfs, disk } = spec;
-	if (initramfs !== void 0 && kernelImage === void 0) throw new Failure("bad-request", "initramfs: it needs kernel-image; a disk carries its own");
-	if (kernelImage === void 0 && disk === void 0) throw new Failure("bad-request", "there is nothing to boot: neither disk nor kernel-image was given", { detail: ["After `bootgate run`: --disk out/boot.img, or --kernel-image out/bzImage --initramfs out/initramfs.cpio.zst"] });
-	if (spec.append !== void 0 && kernelImage === void 0) throw new Failure("bad-request", "append: a disk carries its own kernel command line; it goes with kernel-image");
-	return {
-		kernel: kernelImage,
-		initramfs,
-		disk,
-		append: commandLine(spec, architectureOf(spec.arch))
-	};
-}
-/**
-* Runs the story and tells its end, whatever it was: the report stands in the out folder on failure as on success.
-* @throws Failure only for a wrong request, of which nothing is written, and for a cancelled run
-*/
-async function told(spec, context, parts, story) {
-	const findings = noFindings();
-	let failure;
-	await clearOut(context.folders.out, parts.includes("image") ? ["evidence", "images"] : ["evidence"]);
-	try {
-		await ensurePackages(needsOf(parts), spec.installPackages, context);
-		await story(findings);
-	} catch (error) {
-		failure = context.signal.aborted ? new Failure("cancelled", "the run was cancelled") : asFailure(error, "the run");
-		if (failure.kind === "request") throw failure;
-		if (failure.failureClass === "disk-full") failure = await withFreeSpace(failure, context.folders);
-	}
-	const result = conclude(spec, findings, failure, context.folders.out);
-	await writeReport(result, context.folders.out);
-	return result;
 }
 // node_modules/fdir/dist/index.mjs
 var __require = /* @__PURE__ */ createRequire$1(import.meta.url);
