@@ -2172,6 +2172,7 @@ const crashMarkers = [
 	loader(/No DEFAULT or UI configuration directive found/),
 	loader(/(?:Initrd|Image) too large|Not enough memory to load/i),
 	loader(/BdsDxe: failed to (?:load|start) Boot\d+ .*: ((?:Access Denied|Security Violation|Load Error|Unsupported).*)/, (match) => `UEFI can't start the boot loader: ${match[1].trim()}`),
+	loader(/!!!! \w+ Exception Type - \w+\(([^)]*)\)/, (match) => `UEFI caught an exception on the way to the kernel: ${match[1]}`),
 	loader(/Failed to (?:execute|load|start image) .*: .*/, systemdBoot),
 	loader(/Error (?:loading|preparing initrd|registering initrd|opening root path)\b.*: .*/, systemdBoot),
 	loader(/^\s*Reboot Into Firmware Interface\s+Boot in \d+ s/, () => "systemd-boot found no entry with a kernel"),

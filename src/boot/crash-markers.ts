@@ -71,6 +71,11 @@ export const crashMarkers: readonly CrashMarker[] = [
     /BdsDxe: failed to (?:load|start) Boot\d+ .*: ((?:Access Denied|Security Violation|Load Error|Unsupported).*)/,
     (match) => `UEFI can't start the boot loader: ${match[1]!.trim()}`,
   ),
+  // edk2's exception handler (UefiCpuPkg, CpuExceptionCommon.c): what was started ran wild, and nothing more will come.
+  loader(
+    /!!!! \w+ Exception Type - \w+\(([^)]*)\)/,
+    (match) => `UEFI caught an exception on the way to the kernel: ${match[1]}`,
+  ),
   loader(/Failed to (?:execute|load|start image) .*: .*/, systemdBoot),
   loader(/Error (?:loading|preparing initrd|registering initrd|opening root path)\b.*: .*/, systemdBoot),
   loader(

@@ -71,14 +71,17 @@ describe("bootgate run", () => {
     }
   });
 
-  it("unpacks and compiles nothing the second time, in under 15 seconds, and gives the same bytes", async () => {
+  it("unpacks and compiles nothing the second time, and gives the same bytes", async () => {
     const again = join(folder, "again");
     const second = await bootgate(["run", "--out", again]);
     expect(second.code).toBe(0);
     const [before, after] = [await resultIn(out), await resultIn(again)];
     expect(hitsOf(after)).toEqual({ kernel: true, busybox: true, initramfs: true, disk: true });
     expect(after.artifacts).toEqual(before.artifacts);
-    expect(second.ms).toBeLessThan(15_000);
+    // make writes its whole output there; no folder, no make.
+    expect(await readdir(join(again, "logs")).catch(() => "none")).toBe("none");
+    // Alone on two cores it takes 8 s, most of it UEFI's boot; here it shares them with the other tests.
+    expect(second.ms).toBeLessThan(60_000);
   });
 
   it("is quiet in a pipe: no colours, no redrawing, stdout empty without --json", async () => {

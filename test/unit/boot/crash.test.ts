@@ -48,6 +48,7 @@ const fatal: Record<string, [string, string]> = {
     "bootloader-failed",
     "systemd-boot: Failed to execute Bootgate (\\bzImage): Load Error",
   ],
+  "uefi-exception": ["bootloader-failed", "UEFI caught an exception on the way to the kernel: NMI Interrupt"],
   "no-boot-sector-bios": ["firmware-only", "SeaBIOS: No bootable device"],
   "no-loader-uefi": ["firmware-only", "UEFI found nothing to boot and started its own shell"],
 };
