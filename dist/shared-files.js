@@ -4442,6 +4442,15 @@ const reproducible = {
 	SOURCE_DATE_EPOCH: String(sourceDateEpoch),
 	KCONFIG_NOTIMESTAMP: "1"
 };
+/**
+* Programs that the kernel's Kconfig looks for and writes into `.config` (scripts/rustc-version.sh, pahole-version.sh): a
+* machine that happens to have them would give other bytes. Nothing here builds Rust or BTF, so none is found.
+*/
+const unprobed = [
+	"RUSTC",
+	"BINDGEN",
+	"PAHOLE"
+].map((name) => `${name}=bootgate-looks-for-none`);
 /** Programs asked for their version, with the arguments that make them say it. */
 const versioned = [
 	["gcc", ["--version"]],
@@ -4471,6 +4480,7 @@ async function findToolchain(crossPrefix, ccache, context) {
 		makeArguments: [
 			`CC=${compiler}`,
 			`HOSTCC=${cached ? "ccache " : ""}gcc`,
+			...unprobed,
 			...crossPrefix === "" ? [] : [`CROSS_COMPILE=${crossPrefix}`]
 		],
 		environment: {
@@ -4496,7 +4506,8 @@ async function ingredientsOf(request) {
 		patches: await Promise.all(request.patches.map(sha256OfFile)),
 		config: configIngredients(request.config),
 		toolchain: [request.toolchain.tools, request.toolchain.identity],
-		reproducible
+		reproducible,
+		unprobed
 	};
 }
 /**
@@ -37794,7 +37805,7 @@ function renderSummary(result) {
 			(stage.cpuMs / 1e3).toFixed(1)
 		])),
 		...result.boots.filter((boot) => boot.verdict.kind !== "passed").map(excerpt)
-	].filter((part) => part !== "").join("\n");
+	].join("\n");
 }
 function promptSeconds(boot) {
 	const prompt = boot.timeline.find((entry) => entry.state === "prompt");
@@ -37865,10 +37876,12 @@ async function clearOut(out, kinds) {
 	});
 }
 // src/told.ts
-/** Keeps a stage's record, and copies its files to the out folder. */
+/** Keeps a stage's record, and copies its files to the out folder; gives them as they lie there. */
 async function record(findings, context, outcome) {
+	const published = await publish(outcome.files, context.folders.out);
 	findings.stages.push(outcome.stage);
-	findings.artifacts.push(...await publish(outcome.files, context.folders.out));
+	findings.artifacts.push(...published);
+	return published;
 }
 /**
 * Runs the story and tells its end, whatever it was: the report stands in the out folder on failure as on success.
@@ -37945,8 +37958,8 @@ async function shell(spec, terminal, context) {
 	await attachShell(await describeMachine(spec, arch, path, accel, images), terminal, context);
 }
 /**
-* Everything up to the disk. Requests are read before anything starts; the kernel is built beside BusyBox; what is
-* finished is in the out folder at once.
+* Everything up to the disk. The kernel is built beside BusyBox. What is finished is in the out folder at once, and is
+* taken from there: the command lines in the result start the very files that lie beside it.
 */
 async function buildImages(spec, halves, context, policy, findings) {
 	const arch = architectureOf(spec.arch);
@@ -37963,12 +37976,14 @@ async function buildImages(spec, halves, context, policy, findings) {
 			toolchain,
 			profile: spec.profile
 		}, shared);
-		await record(findings, shared, built);
-		return built;
+		return {
+			...built,
+			files: await record(findings, shared, built)
+		};
 	};
 	const [kernel, busybox] = await together(context, [(shared) => half("linux", buildKernel, shared), (shared) => half("busybox", buildBusybox, shared)]);
 	const config = await readFile(fileNamed(kernel.files, "kernel.config").path, "utf8");
-	const initramfs = await buildInitramfs({
+	const [packed] = await record(findings, context, await buildInitramfs({
 		busybox: {
 			binary: fileNamed(busybox.files, "busybox").path,
 			links: busybox.value.links
@@ -37977,14 +37992,12 @@ async function buildImages(spec, halves, context, policy, findings) {
 		overlays: spec.overlay,
 		compression: spec.compression,
 		kernelConfig: parseConfig(config)
-	}, context);
-	await record(findings, context, initramfs);
+	}, context));
 	const kernelImage = fileNamed(kernel.files, arch.image.name).path;
-	const packed = initramfs.files[0].path;
 	const append = commandLine(spec, arch);
-	const disk = await buildDisk({
+	const [image] = await record(findings, context, await buildDisk({
 		kernelImage,
-		initramfs: packed,
+		initramfs: packed.path,
 		append,
 		imageSize: spec.imageSize,
 		loaders: {
@@ -37994,13 +38007,12 @@ async function buildImages(spec, halves, context, policy, findings) {
 				systemdBoot: arch.systemdBoot
 			}
 		}
-	}, context);
-	await record(findings, context, disk);
+	}, context));
 	return {
 		kernel: kernelImage,
 		vmlinux: fileNamed(kernel.files, "vmlinux").path,
-		initramfs: packed,
-		disk: fileNamed(disk.files, "boot.img").path,
+		initramfs: packed.path,
+		disk: image.path,
 		append
 	};
 }

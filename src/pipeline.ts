@@ -67,8 +67,8 @@ export async function shell(spec: Spec, terminal: Terminal, context: Context): P
 }
 
 /**
- * Everything up to the disk. Requests are read before anything starts; the kernel is built beside BusyBox; what is
- * finished is in the out folder at once.
+ * Everything up to the disk. The kernel is built beside BusyBox. What is finished is in the out folder at once, and is
+ * taken from there: the command lines in the result start the very files that lie beside it.
  */
 async function buildImages(
   spec: Spec,
@@ -88,8 +88,7 @@ async function buildImages(
     const { request, config, patches } = halves[name];
     const source = await obtain(request, policy, shared, findings);
     const built = await buildIt({ arch, source, patches, config, toolchain, profile: spec.profile }, shared);
-    await record(findings, shared, built);
-    return built;
+    return { ...built, files: await record(findings, shared, built) };
   };
   const [kernel, busybox] = await together(context, [
     (shared) => half("linux", buildKernel, shared),
@@ -107,15 +106,14 @@ async function buildImages(
     },
     context,
   );
-  await record(findings, context, initramfs);
+  const [packed] = await record(findings, context, initramfs);
 
   const kernelImage = fileNamed(kernel.files, arch.image.name).path;
-  const packed = initramfs.files[0]!.path;
   const append = commandLine(spec, arch);
   const disk = await buildDisk(
     {
       kernelImage,
-      initramfs: packed,
+      initramfs: packed!.path,
       append,
       imageSize: spec.imageSize,
       loaders: {
@@ -125,12 +123,12 @@ async function buildImages(
     },
     context,
   );
-  await record(findings, context, disk);
+  const [image] = await record(findings, context, disk);
   return {
     kernel: kernelImage,
     vmlinux: fileNamed(kernel.files, "vmlinux").path,
-    initramfs: packed,
-    disk: fileNamed(disk.files, "boot.img").path,
+    initramfs: packed!.path,
+    disk: image!.path,
     append,
   };
 }

@@ -14,10 +14,16 @@ export interface Outcome {
   readonly stage: Findings["stages"][number];
 }
 
-/** Keeps a stage's record, and copies its files to the out folder. */
-export async function record(findings: Findings, context: Context, outcome: Outcome): Promise<void> {
+/** Keeps a stage's record, and copies its files to the out folder; gives them as they lie there. */
+export async function record(
+  findings: Findings,
+  context: Context,
+  outcome: Outcome,
+): Promise<readonly Artifact[]> {
+  const published = await publish(outcome.files, context.folders.out);
   findings.stages.push(outcome.stage);
-  findings.artifacts.push(...(await publish(outcome.files, context.folders.out)));
+  findings.artifacts.push(...published);
+  return published;
 }
 
 /**

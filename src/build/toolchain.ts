@@ -35,6 +35,12 @@ export const reproducible: Readonly<Record<string, string>> = {
   KCONFIG_NOTIMESTAMP: "1",
 };
 
+/**
+ * Programs that the kernel's Kconfig looks for and writes into `.config` (scripts/rustc-version.sh, pahole-version.sh): a
+ * machine that happens to have them would give other bytes. Nothing here builds Rust or BTF, so none is found.
+ */
+export const unprobed = ["RUSTC", "BINDGEN", "PAHOLE"].map((name) => `${name}=bootgate-looks-for-none`);
+
 /** Programs asked for their version, with the arguments that make them say it. */
 const versioned: readonly (readonly [string, readonly string[]])[] = [
   ["gcc", ["--version"]],
@@ -69,6 +75,7 @@ export async function findToolchain(
     makeArguments: [
       `CC=${compiler}`,
       `HOSTCC=${cached ? "ccache " : ""}gcc`,
+      ...unprobed,
       ...(crossPrefix === "" ? [] : [`CROSS_COMPILE=${crossPrefix}`]),
     ],
     environment: {

@@ -7,7 +7,7 @@ import type { Architecture } from "../machine/architectures.ts";
 import type { Source } from "../source/types.ts";
 import { type ConfigRequest, configIngredients } from "./configure.ts";
 import { applyPatches } from "./patches.ts";
-import { reproducible, type Toolchain } from "./toolchain.ts";
+import { reproducible, type Toolchain, unprobed } from "./toolchain.ts";
 
 export interface BuildRequest {
   readonly arch: Architecture;
@@ -29,6 +29,7 @@ export async function ingredientsOf(request: BuildRequest): Promise<Readonly<Rec
     config: configIngredients(request.config),
     toolchain: [request.toolchain.tools, request.toolchain.identity],
     reproducible,
+    unprobed,
   };
 }
 

@@ -65,9 +65,7 @@ export function renderSummary(result: Result): string {
       ]),
     ),
     ...result.boots.filter((boot) => boot.verdict.kind !== "passed").map(excerpt),
-  ]
-    .filter((part) => part !== "")
-    .join("\n");
+  ].join("\n");
 }
 
 function promptSeconds(boot: Result["boots"][number]): string {
