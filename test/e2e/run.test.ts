@@ -71,6 +71,12 @@ describe("bootgate run", () => {
     }
   });
 
+  it("has a kernel in which no program that happens to be installed here has left a trace", async () => {
+    const config = await readFile(join(out, "kernel.config"), "utf8");
+    expect(config).toContain("CONFIG_CC_VERSION_TEXT");
+    expect(config).not.toMatch(/^CONFIG_(RUSTC|PAHOLE)_VERSION=[1-9]/m);
+  });
+
   it("unpacks and compiles nothing the second time, and gives the same bytes", async () => {
     const again = join(folder, "again");
     const second = await bootgate(["run", "--out", again]);
