@@ -37864,13 +37864,21 @@ const ours = {
 		/^logs$/
 	]
 };
+/** Says that the out folder's files are Bootgate's; also when a run was killed before it could report. */
+const marker = ".bootgate";
 /**
 * Removes what an earlier run left in the out folder, so that nothing old is taken for this run's. A run that only
 * boots leaves the images: they may be what it is to boot.
+* @throws Failure `bad-request` when files of those names are there and no run of Bootgate made them: `--out .` in a
+*   kernel tree must not cost anybody a vmlinux
 */
 async function clearOut(out, kinds) {
+	const names = await readdir$1(out).catch(() => []);
 	const patterns = kinds.flatMap((kind) => ours[kind]);
-	for (const name of await readdir$1(out).catch(() => [])) if (patterns.some((pattern) => pattern.test(name))) await rm$1(join$1(out, name), {
+	const old = names.filter((name) => patterns.some((pattern) => pattern.test(name)));
+	if (old.length > 0 && !names.includes(marker)) throw new Failure("bad-request", `out: ${out} holds ${old.join(", ")}, which Bootgate did not make`, { detail: ["Nothing was touched. Name a new or empty folder with --out."] });
+	await writeAtomically(join$1(out, marker), "This folder's results are written and removed by Bootgate.\n");
+	for (const name of old) await rm$1(join$1(out, name), {
 		recursive: true,
 		force: true
 	});

@@ -3,6 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { type Artifact, copyAtomically, writeAtomically } from "../host/files.ts";
+import { Failure } from "../outcome.ts";
 import { renderJunit } from "./junit.ts";
 import type { Result } from "./result.ts";
 import { renderSbom } from "./sbom.ts";
@@ -56,14 +57,24 @@ const ours = {
   ],
 } as const;
 
+/** Says that the out folder's files are Bootgate's; also when a run was killed before it could report. */
+const marker = ".bootgate";
+
 /**
  * Removes what an earlier run left in the out folder, so that nothing old is taken for this run's. A run that only
  * boots leaves the images: they may be what it is to boot.
+ * @throws Failure `bad-request` when files of those names are there and no run of Bootgate made them: `--out .` in a
+ *   kernel tree must not cost anybody a vmlinux
  */
 export async function clearOut(out: string, kinds: readonly (keyof typeof ours)[]): Promise<void> {
+  const names = await readdir(out).catch(() => [] as string[]);
   const patterns = kinds.flatMap((kind): readonly RegExp[] => ours[kind]);
-  for (const name of await readdir(out).catch(() => [] as string[])) {
-    if (patterns.some((pattern) => pattern.test(name)))
-      await rm(join(out, name), { recursive: true, force: true });
+  const old = names.filter((name) => patterns.some((pattern) => pattern.test(name)));
+  if (old.length > 0 && !names.includes(marker)) {
+    throw new Failure("bad-request", `out: ${out} holds ${old.join(", ")}, which Bootgate did not make`, {
+      detail: ["Nothing was touched. Name a new or empty folder with --out."],
+    });
   }
+  await writeAtomically(join(out, marker), "This folder's results are written and removed by Bootgate.\n");
+  for (const name of old) await rm(join(out, name), { recursive: true, force: true });
 }

@@ -61,6 +61,18 @@ describe("a wrong request", () => {
   });
 });
 
+describe("an out folder that is somebody's", () => {
+  it("is refused when a run would overwrite or remove what Bootgate did not make", async () => {
+    const tree = join(folder, "a kernel tree");
+    await mkdir(tree);
+    await writeFile(join(tree, "vmlinux"), "hours of work");
+    const end = await bootgate(["build", "--out", tree]);
+    expect([end.code, end.stderr.includes("vmlinux, which Bootgate did not make")]).toEqual([2, true]);
+    expect(await readdir(tree)).toEqual(["vmlinux"]);
+    expect(readFileSync(join(tree, "vmlinux"), "utf8")).toBe("hours of work");
+  });
+});
+
 describe("doctor", () => {
   it("says what is there, and what /dev/kvm is really worth", async () => {
     const { stdout, code } = await bootgate(["doctor", "--json"]);
