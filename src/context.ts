@@ -21,9 +21,15 @@ export interface Logger {
   warning(message: string): void;
   /**
    * Runs one stage under a name. Its output is shown as one group when it ends; a heartbeat or progress meanwhile.
+   * @param passed whether the outcome is a good one; a boot that fails is a stage that worked
    * @param describe a short outcome for the line that ends the stage ("12.3 MB, from the store")
    */
-  stage<T>(name: string, work: (log: StageLog) => Promise<T>, describe?: (value: T) => string): Promise<T>;
+  stage<T>(
+    name: string,
+    work: (log: StageLog) => Promise<T>,
+    describe?: (value: T) => string,
+    passed?: (value: T) => boolean,
+  ): Promise<T>;
 }
 
 /** Folders that a run may write to; all absolute. */

@@ -6,6 +6,7 @@ import { rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Context, Logger } from "./context.ts";
+import { makeFolder } from "./host/files.ts";
 import { createRunner, toolEnvironment } from "./host/process.ts";
 import { localStore, makingFolder, type StoreMode, sweepAbandoned } from "./store/local.ts";
 
@@ -44,6 +45,7 @@ export async function withContext<T>(
 ): Promise<T> {
   const { environment, logger, signal } = options;
   const cache = cacheFolder(environment);
+  await makeFolder(cache, "host-failed", "point XDG_CACHE_HOME to a folder of your own");
   await sweepAbandoned(cache);
   const temporary = await makingFolder(cache, "run");
   try {

@@ -32,7 +32,7 @@ const table = {
   "bad-request": {
     kind: "request",
     meaning: "An input, flag or file that was given makes no sense.",
-    advice: "Correct what the message names; the nearest valid value is shown beside it.",
+    advice: "Correct what the message names; `--help` shows what can be asked.",
   },
 
   "source-unreachable": {
@@ -117,12 +117,14 @@ const table = {
   "bootloader-failed": {
     kind: "failed",
     meaning: "The boot loader ran and could not load the kernel or the initramfs.",
-    advice: "Check that the files named in syslinux.cfg or loader/entries are in the image and whole.",
+    advice:
+      "Check that kernel and initramfs are whole, and on a disk that they are where syslinux.cfg or loader/entries say.",
   },
   "kernel-silent": {
     kind: "failed",
     meaning: "The kernel was started and never spoke.",
-    advice: "Check `console=` on the command line, serial support in the config, and the kernel file itself.",
+    advice:
+      "Check `console=` on the command line, serial support in the config, the kernel file itself, and that `memory` is enough.",
   },
   "initramfs-corrupt": {
     kind: "failed",

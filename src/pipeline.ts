@@ -162,12 +162,13 @@ async function bootAll(spec: Spec, images: Images, context: Context, findings: F
       ...(spec.prompt === undefined ? {} : { prompt: spec.prompt }),
       ...(images.initramfs === undefined
         ? {}
-        : { inspectInitramfs: () => inspectInitramfs(images.initramfs!, context) }),
+        : { inspectInitramfs: (parts) => inspectInitramfs(images.initramfs!, context, parts) }),
     };
     return context.logger.stage(
       `boot ${path}`,
       (log) => bootOnce(plan, context, log),
       (boot) => boot.verdict.title,
+      (boot) => boot.verdict.kind === "passed",
     );
   });
   findings.boots.push(...boots);

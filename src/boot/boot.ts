@@ -82,7 +82,11 @@ async function judge(run: Run, failOn: FailOn): Promise<Judged> {
   const late = await settle(run);
   if (late) return { verdict: await failed(run, late, failOn), tainted };
   const dmesg = await captureDmesg(run);
-  const crash = reported(run, dmesg, failOn) ?? taintFinding(tainted, failOn);
+  const crash =
+    reported(run, dmesg, failOn) ??
+    taintFinding(tainted, failOn) ??
+    run.watch.crashes.doubt ??
+    (await cutShort(run));
   const { reached } = run.watch.timeline;
   if (crash) return { verdict: verdictOf(crash, reached, excerptOf(run, crash)), tainted, dmesg };
   return {
@@ -92,12 +96,18 @@ async function judge(run: Run, failOn: FailOn): Promise<Judged> {
   };
 }
 
+/** An uncompressed archive that ends too early: the kernel does not say a word about it. */
+async function cutShort(run: Run): Promise<Finding | undefined> {
+  const reason = await run.plan.inspectInitramfs?.("plain");
+  return reason === undefined ? undefined : { class: "initramfs-corrupt", title: reason, line: 0 };
+}
+
 /** The verdict of a boot that ended before its proof. An oops on the way explains a silence better than the silence. */
 async function failed(run: Run, ending: Finding, failOn: FailOn): Promise<Verdict> {
   let finding = ending;
   if (explainable.has(finding.class)) finding = reported(run, undefined, failOn) ?? finding;
   if (initramfsSuspects.has(finding.class)) {
-    const reason = await run.plan.inspectInitramfs?.();
+    const reason = await run.plan.inspectInitramfs?.("all");
     if (reason !== undefined) {
       finding = { ...finding, class: "initramfs-corrupt", title: `${reason} (then: ${finding.title})` };
     }

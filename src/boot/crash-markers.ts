@@ -105,6 +105,9 @@ export const crashMarkers: readonly CrashMarker[] = [
 /** A line that says the initramfs could not be unpacked: not fatal by itself, but it explains what follows. */
 export const unpackingFailed = /Initramfs unpacking failed: .*|rootfs image is not initramfs .*/;
 
+/** The one of them that no healthy boot shows: "not initramfs" is also said of an old-style ramdisk, which is fine. */
+export const unpackingGaveUp = /^Initramfs unpacking failed/;
+
 /**
  * A program that could not be started as init, and the error (init/main.c). Not fatal by itself: the kernel then tries
  * /sbin/init, /etc/init, /bin/init and /bin/sh, and `No working init found` does not say why.

@@ -4,7 +4,14 @@
  */
 import type { FailureClass } from "../outcome.ts";
 import type { ConsoleLine } from "./console.ts";
-import { type CrashMarker, crashMarkers, execErrors, notExecuted, unpackingFailed } from "./crash-markers.ts";
+import {
+  type CrashMarker,
+  crashMarkers,
+  execErrors,
+  notExecuted,
+  unpackingFailed,
+  unpackingGaveUp,
+} from "./crash-markers.ts";
 import { kernelText } from "./printk.ts";
 import { type State, states } from "./timeline.ts";
 import type { Finding } from "./verdict.ts";
@@ -55,7 +62,7 @@ export class CrashWatch {
   #stamped = false;
   #before = "";
   /** The last program that could not be started as init, and why. */
-  #refused: string | undefined;
+  #refused: { readonly text: string; readonly line: number } | undefined;
   #unpacking: { readonly text: string; readonly line: number } | undefined;
 
   /** Judges one line in a state. Gives the crash that it began, if it did. */
@@ -70,7 +77,10 @@ export class CrashWatch {
       if (failed) this.#unpacking ??= { text: failed[0].trim(), line: line.number };
       const refused = notExecuted.exec(text);
       if (refused)
-        this.#refused = `${refused[1] ?? refused[2]}: ${execErrors[refused[3]!] ?? `error ${refused[3]}`}`;
+        this.#refused = {
+          text: `${refused[1] ?? refused[2]}: ${execErrors[refused[3]!] ?? `error ${refused[3]}`}`,
+          line: line.number,
+        };
       this.#continue(text, line.number);
     }
     const marker = crashMarkers.find(
@@ -84,6 +94,20 @@ export class CrashWatch {
   /** The crash that ends a boot whatever the policy, if there is one: a panic or what the firmware or loader said. */
   get fatal(): Crash | undefined {
     return this.crashes.find((crash) => crash.class !== "oops" && crash.class !== "warning");
+  }
+
+  /**
+   * What makes a boot a failed one although a shell answered: the kernel went on without the initramfs that it was
+   * given, or with another program than the init that it was given.
+   */
+  get doubt(): Finding | undefined {
+    if (this.#unpacking !== undefined && unpackingGaveUp.test(this.#unpacking.text)) {
+      const title = `${this.#unpacking.text}; the kernel went on without the rest`;
+      return { class: "initramfs-corrupt", title, line: this.#unpacking.line };
+    }
+    if (this.#refused === undefined) return undefined;
+    const title = `init could not be run (${this.#refused.text}); the kernel went on with another program`;
+    return { class: "no-init", title, line: this.#refused.line };
   }
 
   /** True when only the kernel can have said it: then the machine can be asked whether it really stopped. */
@@ -131,7 +155,7 @@ export class CrashWatch {
       crash.class = "initramfs-corrupt";
       return;
     }
-    if (crash.class === "no-init" && this.#refused !== undefined) crash.title += ` (${this.#refused})`;
+    if (crash.class === "no-init" && this.#refused !== undefined) crash.title += ` (${this.#refused.text})`;
     const cause = this.crashes.findLast((earlier) => severity(earlier.class) < 3);
     if (cause === undefined || crash.head - cause.line > causeReach) return;
     // An oops in process 1, or in an initcall, kills "init": the oops is what happened.

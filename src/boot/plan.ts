@@ -19,9 +19,9 @@ export interface BootPlan {
   readonly failOn?: FailOn;
   /**
    * Looks into the initramfs that the machine was given and says what is wrong with it, if anything is: an archive
-   * cut short where no kernel notices it.
+   * cut short where no kernel notices it. `plain`: only what is not compressed, where the kernel is no judge.
    */
-  readonly inspectInitramfs?: () => Promise<string | undefined>;
+  readonly inspectInitramfs?: (parts: "all" | "plain") => Promise<string | undefined>;
 }
 
 export interface CommandResult {

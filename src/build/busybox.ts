@@ -1,5 +1,5 @@
 /** BusyBox: a source, patches and a configuration in; one static binary and the names of its applets out. */
-import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context } from "../context.ts";
 import type { Architecture } from "../machine/architectures.ts";
@@ -24,7 +24,12 @@ export async function buildBusybox(request: BuildRequest, context: Context): Pro
     const args = [`O=${build}`, `ARCH=${arch.kernelArch}`];
     const logFile = join(context.folders.out, "logs", "busybox-build.log");
     const kconfig = { folders: [build, tree], file: "Config.in", variables: {} };
-    const dialect = { what: "BusyBox", args, configFolder: build, complete: "oldconfig", kconfig };
+    const targets = async () => [
+      "defconfig",
+      "allnoconfig",
+      ...(await readdir(join(tree, "configs")).catch(() => [])),
+    ];
+    const dialect = { what: "BusyBox", args, configFolder: build, complete: "oldconfig", targets, kconfig };
     const config = await configure(tree, request.config, dialect, toolchain, logFile, context, log);
     const countAs = `busybox-${request.profile}`;
     const cpuMs = await make(

@@ -6,6 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Context, StageLog } from "../context.ts";
 import { sha256Of } from "../host/files.ts";
+import { nearest } from "../nearest.ts";
 import { Failure } from "../outcome.ts";
 import {
   isInline,
@@ -97,8 +98,31 @@ export interface ConfigureDialect {
   readonly configFolder: string;
   /** The target that completes a configuration with defaults, asking nothing. */
   readonly complete: string;
+  /** The configurations that the tree's Makefile makes, for telling an unknown one. */
+  readonly targets: () => Promise<readonly string[]>;
   /** For saying why a symbol was lost. */
   readonly kconfig: KconfigRoot;
+}
+
+/** @throws Failure `bad-request` for a defconfig that this tree has not got */
+async function baseTarget(
+  target: string,
+  run: (target: string) => Promise<number>,
+  dialect: ConfigureDialect,
+): Promise<void> {
+  try {
+    await run(target);
+  } catch (error) {
+    const unknown = error instanceof Failure && error.detail.some((line) => line.includes(`${target}`));
+    const known = await dialect.targets();
+    if (!unknown || known.includes(target)) throw error;
+    const near = nearest(target, known);
+    throw new Failure(
+      "bad-request",
+      `this ${dialect.what} tree has no configuration ${target}${near ? `; did you mean ${near}?` : ""}`,
+      { detail: [`It has: ${known.join(", ")}`], cause: error },
+    );
+  }
 }
 
 /**
@@ -121,7 +145,7 @@ export async function configure(
   log.progress({ note: "configuring" });
   let base: string;
   if ("target" in request.base) {
-    await run(request.base.target);
+    await baseTarget(request.base.target, run, dialect);
     base = await readFile(path, "utf8");
   } else base = request.base.text;
   await writeFile(path, overlayConfig(base, request.requests));

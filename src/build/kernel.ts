@@ -1,5 +1,5 @@
 /** The kernel: a source, patches and a configuration in; bzImage, vmlinux, System.map and the final configuration out. */
-import { copyFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context } from "../context.ts";
 import { type Remembered, remember } from "../store/remember.ts";
@@ -19,16 +19,23 @@ export async function buildKernel(request: BuildRequest, context: Context): Prom
   return remember(context, "kernel", await ingredientsOf(request), async (folder, log) => {
     const { tree, build } = await prepareTree("kernel", request, context, log);
     const args = [`O=${build}`, `ARCH=${arch.kernelArch}`, "LOCALVERSION="];
+    const sourceFolder = arch.image.path.split("/")[1] ?? "";
     const logFile = join(context.folders.out, "logs", "kernel-build.log");
     const dialect = {
       what: "kernel",
       args,
       configFolder: build,
       complete: "olddefconfig",
+      targets: async () => {
+        const folder = join(tree, "arch", sourceFolder, "configs");
+        return ["tinyconfig", "defconfig", ...(await readdir(folder).catch(() => []))].filter((name) =>
+          name.endsWith("config"),
+        );
+      },
       kconfig: {
         folders: [tree],
         file: "Kconfig",
-        variables: { SRCARCH: arch.image.path.split("/")[1] ?? "" },
+        variables: { SRCARCH: sourceFolder },
       },
     };
     const config = await configure(tree, request.config, dialect, toolchain, logFile, context, log);

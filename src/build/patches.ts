@@ -23,7 +23,8 @@ export async function applyPatches(
     for (const line of lines) log.output(line);
     if (code !== 0) {
       const [file, hunk] = firstRejected(lines);
-      throw new Failure("patch-failed", `${basename(patch)} does not apply: ${file}: ${hunk}`, {
+      const why = file === undefined ? "it is not a patch (no lines with --- and +++)" : `${file}: ${hunk}`;
+      throw new Failure("patch-failed", `${basename(patch)} does not apply: ${why}`, {
         detail: [...lines.slice(0, 40), "Nothing was built. Rebase the patch on this source."],
       });
     }
@@ -34,8 +35,8 @@ export async function applyPatches(
 }
 
 /** The file and the hunk of patch's first complaint. */
-export function firstRejected(lines: readonly string[]): readonly [file: string, hunk: string] {
-  let file = "no file named";
+export function firstRejected(lines: readonly string[]): readonly [file: string | undefined, hunk: string] {
+  let file: string | undefined;
   for (const line of lines) {
     file = /^(?:checking|patching) file '?([^']+?)'?$/.exec(line)?.[1] ?? file;
     if (/FAILED|malformed|can't find file|garbage|Reversed/.test(line)) return [file, line.trim()];

@@ -27,7 +27,7 @@ export function terminalLogger(stream: NodeJS.WriteStream, now: () => number, pa
     : { write: (line: string) => void stream.write(`${line}\n`), changed: () => {}, rest: () => {} };
   const say = (mark: string, message: string) => display.write(`${mark} ${message}`);
 
-  const stage: Logger["stage"] = async (name, work, describe) => {
+  const stage: Logger["stage"] = async (name, work, describe, passed) => {
     const id = Symbol(name);
     const startedAt = now();
     running.set(id, { name, startedAt });
@@ -54,7 +54,8 @@ export function terminalLogger(stream: NodeJS.WriteStream, now: () => number, pa
     };
     try {
       const value = await work(log);
-      end(paint("green", "✔"), describe?.(value) ?? "");
+      const good = passed?.(value) ?? true;
+      end(good ? paint("green", "✔") : paint("red", "✘"), describe?.(value) ?? "");
       return value;
     } catch (error) {
       end(paint("red", "✘"), asFailure(error, name).message);

@@ -1,9 +1,10 @@
 /** Files on this computer: hashing, and writing so that nothing half-made ever stands under a final name. */
 import { createHash, randomBytes } from "node:crypto";
 import { constants, createReadStream } from "node:fs";
-import { copyFile, mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
+import { access, copyFile, mkdir, open, rename, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { Failure } from "../outcome.ts";
 
 /** A file that a stage made: its name in `out/`, where it lies now, its SHA-256 (lower-case hex) and size in bytes. */
 export interface Artifact {
@@ -65,6 +66,36 @@ export async function copyAtomically(from: string, to: string): Promise<void> {
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+/**
+ * Makes a folder and those above it, and proves that it can be written to. Not by mkdir's own recursion: below /proc
+ * that never ends (Node 20 to 24).
+ * @param failureClass the class of the Failure when it can't be: whose fault the place is
+ * @param remedy what to do about it
+ */
+export async function makeFolder(
+  folder: string,
+  failureClass: "bad-request" | "host-failed",
+  remedy: string,
+): Promise<void> {
+  try {
+    const missing: string[] = [];
+    for (let path = folder; !(await exists(path)); path = dirname(path)) missing.unshift(path);
+    for (const path of missing) {
+      await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "EEXIST") throw error;
+      });
+    }
+    if (!(await stat(folder)).isDirectory()) {
+      throw new Failure(failureClass, `${folder} is a file, not a folder: ${remedy}`);
+    }
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof Failure || (error as NodeJS.ErrnoException).code === "ENOSPC") throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new Failure(failureClass, `${folder} can't be written to (${code}): ${remedy}`, { cause: error });
   }
 }
 

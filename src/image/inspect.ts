@@ -11,8 +11,13 @@ import { inspectReader, isNewc } from "./newc-read.ts";
 /**
  * Why an initramfs is damaged, as the end of a sentence; undefined when it looks whole, or when it can't be judged (an
  * unknown compression, a missing unpacker, an old-style ramdisk that is a file system).
+ * @param parts `plain`: only what is not compressed; padding behind compressed data would be taken for damage
  */
-export async function inspectInitramfs(path: string, context: Context): Promise<string | undefined> {
+export async function inspectInitramfs(
+  path: string,
+  context: Context,
+  parts: "all" | "plain" = "all",
+): Promise<string | undefined> {
   const { size } = await stat(path);
   if (size === 0) return "the file is empty";
   let offset = 0;
@@ -20,6 +25,7 @@ export async function inspectInitramfs(path: string, context: Context): Promise<
   while (offset < size) {
     const start = await bytesAt(path, offset, 6);
     const format = formatOf(start);
+    if (format !== undefined && parts === "plain") return undefined;
     if (format?.name === "lz4 frame")
       return "it is an lz4 frame; the kernel reads lz4's legacy format alone (lz4 -l)";
     if (format !== undefined) return inspectCompressed(path, offset, format, context);

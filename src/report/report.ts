@@ -2,7 +2,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { type Artifact, copyAtomically, writeAtomically } from "../host/files.ts";
+import { type Artifact, copyAtomically, makeFolder, writeAtomically } from "../host/files.ts";
 import { Failure } from "../outcome.ts";
 import { renderJunit } from "./junit.ts";
 import type { Result } from "./result.ts";
@@ -19,8 +19,12 @@ export function renderReport(result: Result): Readonly<Record<string, string>> {
   return {
     "junit.xml": renderJunit(result),
     "summary.md": renderSummary(result),
-    SHA256SUMS: renderChecksums(result.artifacts),
-    "sbom.cdx.json": renderSbom(result, packageJson.version),
+    ...(result.artifacts.length === 0
+      ? {}
+      : {
+          SHA256SUMS: renderChecksums(result.artifacts),
+          "sbom.cdx.json": renderSbom(result, packageJson.version),
+        }),
     // Last: who finds a result.json finds all the rest.
     "result.json": `${JSON.stringify(result, null, 2)}\n`,
   };
@@ -75,6 +79,7 @@ export async function clearOut(out: string, kinds: readonly (keyof typeof ours)[
       detail: ["Nothing was touched. Name a new or empty folder with --out."],
     });
   }
+  await makeFolder(out, "bad-request", "name another folder with --out");
   await writeAtomically(join(out, marker), "This folder's results are written and removed by Bootgate.\n");
   for (const name of old) await rm(join(out, name), { recursive: true, force: true });
 }

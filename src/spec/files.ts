@@ -1,5 +1,6 @@
 /** The files and folders that a spec names: found before anything starts, made absolute, globs laid out in order. */
-import { stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
 import { glob } from "tinyglobby";
 import { isInline } from "../build/kconfig.ts";
@@ -34,8 +35,15 @@ export async function locateFiles(spec: Spec, cwd: string): Promise<Spec> {
     const found = await stat(full).catch((error: NodeJS.ErrnoException) => error);
     if (found instanceof Error)
       problems.push(`${input}: ${path} can't be read: ${found.code ?? found.message}`);
-    else if (found.isDirectory() && wanted === "file")
-      problems.push(`${input}: ${path} is a folder, not a file`);
+    else if (wanted === "file" && !found.isFile() && !found.isBlockDevice()) {
+      problems.push(
+        `${input}: ${path} is ${found.isDirectory() ? "a folder" : "a device or the like"}, not a file`,
+      );
+    } else {
+      await access(full, constants.R_OK).catch((error: NodeJS.ErrnoException) =>
+        problems.push(`${input}: ${path} can't be read: ${error.code ?? error.message}`),
+      );
+    }
     return full;
   };
   const located: Record<string, unknown> = { ...spec };

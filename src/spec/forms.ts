@@ -72,13 +72,16 @@ export const bytes = v.pipe(
   }),
 );
 
-/** "2.5" → 2.5; at most a day. */
-export const seconds = v.pipe(
+/** "2.5" → 2.5; at most a day, and 0 too. */
+export const pause = v.pipe(
   v.string(),
   v.regex(/^\d+(\.\d+)?$/, (issue) => `${JSON.stringify(issue.input)} is not a number of seconds`),
   v.transform(Number),
   v.maxValue(86_400, "is more than a day (86400)"),
 );
+
+/** A limit: a pause that is not nothing. */
+export const seconds = v.pipe(pause, v.minValue(1, "is less than a second"));
 
 /** A whole number within bounds. */
 export function whole(least: number, most: number) {
@@ -112,8 +115,21 @@ export const pattern = v.pipe(
   ),
 );
 
+/** A size within bounds, bytes. */
+export function size(least: number, most: number) {
+  return v.pipe(
+    bytes,
+    v.minValue(least, `is less than ${least / 2 ** 20}M`),
+    v.maxValue(most, `is more than ${most / 2 ** 30}G`),
+  );
+}
+
 /** One text of QEMU arguments → words, quotes honoured. */
 export const words = v.pipe(
   text,
+  v.check(
+    (value) => !/["']/.test(value.replace(/"[^"]*"|'[^']*'/g, "")),
+    (issue) => `${JSON.stringify(issue.input)} has a quote that is not closed`,
+  ),
   v.transform((value) => parseArgsStringToArgv(value)),
 );

@@ -61,6 +61,19 @@ describe("a wrong request", () => {
   });
 });
 
+describe("an out folder that can't be", () => {
+  it.each([
+    ["/proc/bootgate", "can't be written to"],
+    ["/etc/passwd", "is a file, not a folder"],
+    ["/etc/passwd/out", "can't be written to"],
+  ])("%s: refused at once", async (out, words) => {
+    const end = await bootgate(["build", "--out", out]);
+    expect(end.code).toBe(2);
+    expect(end.stderr).toContain(words);
+    expect(end.ms).toBeLessThan(20_000);
+  });
+});
+
 describe("an out folder that is somebody's", () => {
   it("is refused when a run would overwrite or remove what Bootgate did not make", async () => {
     const tree = join(folder, "a kernel tree");

@@ -203,6 +203,33 @@ describe("a gate that fails", () => {
     expect(silentFor).toBeLessThan(10_000);
   });
 
+  it("an archive cut short behind all that a shell needs → initramfs-corrupt, though the shell answers", async () => {
+    const cut = join(folder, "cut-late.cpio");
+    execFileSync("zstd", ["-d", "-q", "-f", join(out, "initramfs.cpio.zst"), "-o", cut]);
+    await truncate(cut, (await stat(cut)).size - 700);
+    const { boot } = await failing(...kernel(), "--initramfs", cut);
+    expect(boot.verdict).toMatchObject({ class: "initramfs-corrupt", reached: "settled" });
+  });
+
+  it("garbage behind the archive → initramfs-corrupt, though the shell answers", async () => {
+    const long = join(folder, "long.cpio.zst");
+    const whole = await readFile(join(out, "initramfs.cpio.zst"));
+    await writeFile(long, Buffer.concat([whole, Buffer.alloc(3000, "garbage")]));
+    const { boot } = await failing(...kernel(), "--initramfs", long);
+    expect(boot.verdict).toMatchObject({ class: "initramfs-corrupt", reached: "settled" });
+  });
+
+  it("an /init that can't be run → no-init, though the kernel finds BusyBox's init and that gives a shell", async () => {
+    const init = join(folder, "not-a-program");
+    await writeFile(init, "this is no program\n");
+    const built = join(folder, "bad-init");
+    expect((await bootgate(["build", "--init", init, "--out", built])).code).toBe(0);
+    const packed = join(built, "initramfs.cpio.zst");
+    const { boot } = await failing(...kernel(), "--initramfs", packed);
+    expect(boot.verdict.class).toBe("no-init");
+    expect(boot.verdict.title).toContain("/init");
+  });
+
   it.each(["bios", "uefi"])("a wiped boot sector (%s) → firmware-only", async (path) => {
     const image = await damagedDisk(`wiped-${path}.img`, async (file) => {
       const handle = await open(file, "r+");

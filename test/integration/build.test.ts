@@ -50,6 +50,15 @@ describe("patches", () => {
     expect(error.message).toMatch(/bad\.patch does not apply: main\.c: .*Hunk #1 FAILED/);
   });
 
+  it("say so when a file is no patch at all", async () => {
+    await using context = await testContext();
+    const folder = await tree(context);
+    const file = join(context.root, "junk.patch");
+    await writeFile(file, "this is a letter\n");
+    const error = await failure(applyPatches(folder, [file], context, log));
+    expect(error.message).toContain("junk.patch does not apply: it is not a patch");
+  });
+
   it("report fuzz and offsets", async () => {
     await using context = await testContext();
     const folder = await tree(context);

@@ -53,6 +53,23 @@ const fatal: Record<string, [string, string]> = {
   "no-loader-uefi": ["firmware-only", "UEFI found nothing to boot and started its own shell"],
 };
 
+describe("a shell that answers on a boot that went wrong", () => {
+  test.each([
+    ["Initramfs unpacking failed: invalid magic at start of compressed archive", "initramfs-corrupt"],
+    ["Failed to execute /init (error -8)", "no-init"],
+    ["Starting init: /sbin/init exists but couldn't execute it (error -13)", "no-init"],
+  ])("%s → %s", (line, failureClass) => {
+    const { crashes } = typed(`[    1.000000] ${line}\r\n~ # `);
+    expect(crashes.fatal).toBeUndefined();
+    expect(crashes.doubt).toMatchObject({ class: failureClass, line: 2 });
+  });
+
+  test("an old-style ramdisk is no initramfs, and no fault", () => {
+    const line = "rootfs image is not initramfs (no cpio magic); looks like an initrd";
+    expect(typed(`[    1.000000] ${line}\r\n~ # `).crashes.doubt).toBeUndefined();
+  });
+});
+
 describe("recorded failures", () => {
   test.each(Object.entries(fatal))("%s", (name, [failureClass, title]) => {
     const crash = recorded(name).crashes.fatal;

@@ -86,6 +86,12 @@ describe("a wrong request", () => {
     ["image-size", "64MB"],
     ["image-size", "0"],
     ["timeout", "-1"],
+    ["timeout", "0"],
+    ["silence", "0"],
+    ["memory", "8M"],
+    ["image-size", "1"],
+    ["image-size", "999999999G"],
+    ["qemu-args", "-append 'unclosed"],
     ["boot", ["floppy"]],
   ])("%s = %j is refused, naming the input", (name, value) => {
     expect(problemsOf({ [name]: value })[0]).toContain(`${name}: `);
