@@ -5804,7 +5804,7 @@ function terminalLogger(stream, now, paint) {
 		rest: () => {}
 	};
 	const say = (mark, message) => display.write(`${mark} ${message}`);
-	const stage = async (name, work, describe) => {
+	const stage = async (name, work, describe, passed) => {
 		const id = Symbol(name);
 		const startedAt = now();
 		running.set(id, {
@@ -5836,7 +5836,7 @@ function terminalLogger(stream, now, paint) {
 		};
 		try {
 			const value = await work(log);
-			end(paint("green", "✔"), describe?.(value) ?? "");
+			end(passed?.(value) ?? true ? paint("green", "✔") : paint("red", "✘"), describe?.(value) ?? "");
 			return value;
 		} catch (error) {
 			end(paint("red", "✘"), asFailure(error, name).message);

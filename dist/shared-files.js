@@ -3,8 +3,10 @@ import { EventEmitter, once } from "node:events";
 import { spawn } from "node:child_process";
 import Pr, { basename, delimiter, dirname, isAbsolute, join as join$1, posix, relative, resolve, win32 } from "node:path";
 import Br, { accessSync, closeSync, constants, createReadStream, createWriteStream, lstatSync, openSync, readFileSync, readSync, readdirSync, readlinkSync, writeSync } from "node:fs";
-import ro, { copyFile as copyFile$1, lstat as lstat$1, mkdir as mkdir$1, mkdtemp, open as open$1, readFile, readdir as readdir$1, readlink, rename as rename$1, rm as rm$1, stat as stat$1, statfs, symlink as symlink$1, truncate, writeFile } from "node:fs/promises";
+import ro, { access, copyFile as copyFile$1, lstat as lstat$1, mkdir as mkdir$1, mkdtemp, open as open$1, readFile, readdir as readdir$1, readlink, rename as rename$1, rm as rm$1, stat as stat$1, statfs, symlink as symlink$1, truncate, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir, tmpdir } from "node:os";
+import { createHash, randomBytes, randomInt } from "node:crypto";
+import { finished, pipeline } from "node:stream/promises";
 import { createInterface } from "node:readline";
 import * as os$1 from "os";
 import * as events from "events";
@@ -16,8 +18,6 @@ import zi from "assert";
 import * as fs$1 from "fs";
 import I, { readdir as readdir$2, readdirSync as readdirSync$1, realpath, realpathSync, stat as stat$2, statSync } from "fs";
 import { setTimeout as setTimeout$1 } from "timers";
-import { createHash, randomBytes, randomInt } from "node:crypto";
-import { finished, pipeline } from "node:stream/promises";
 import { connect } from "node:net";
 import { createGunzip } from "node:zlib";
 import Cs, { PassThrough, Readable, Transform } from "node:stream";
@@ -69,7 +69,7 @@ var package_default = {
 	scripts: {
 		"start": "node dist/cli.js run --install-packages",
 		"test": "node test/main.mjs",
-		"build": "rolldown --config rolldown.config.mjs",
+		"build": "rolldown --config rolldown.config.mjs && chmod +x dist/cli.js",
 		"types": "tsc",
 		"lint": "biome check .",
 		"format": "biome check --write .",
@@ -99,6 +99,288 @@ var package_default = {
 	},
 	allowScripts: { "node": true }
 };
+// src/outcome.ts
+/** The exit code of each kind (DESIGN.md, "Command line"). */
+const exitCodes = {
+	passed: 0,
+	failed: 1,
+	request: 2,
+	world: 3
+};
+/** Every class, in the order in which a run can meet them. */
+const classes = {
+	passed: {
+		kind: "passed",
+		meaning: "Every boot path gave a shell that answered.",
+		advice: "Nothing to do."
+	},
+	"bad-request": {
+		kind: "request",
+		meaning: "An input, flag or file that was given makes no sense.",
+		advice: "Correct what the message names; `--help` shows what can be asked."
+	},
+	"source-unreachable": {
+		kind: "world",
+		meaning: "No mirror delivered the source; every attempt is listed.",
+		advice: "Check the network or name a local archive or folder with `kernel` or `busybox`."
+	},
+	"source-rejected": {
+		kind: "world",
+		meaning: "What a mirror delivered is not what was asked for: wrong hash, not an archive, or hostile members.",
+		advice: "Do not use that mirror; report it if the URL is an official one."
+	},
+	"missing-program": {
+		kind: "world",
+		meaning: "A program or file that this run needs is not installed.",
+		advice: "Run the command that the message names, or `bootgate doctor`."
+	},
+	"disk-full": {
+		kind: "world",
+		meaning: "The disk is full, or has less room than the next stage needs.",
+		advice: "Free space (`bootgate cache prune`) or point XDG_CACHE_HOME and `--out` elsewhere."
+	},
+	"host-failed": {
+		kind: "world",
+		meaning: "This computer failed in a way that says nothing about the Linux under test.",
+		advice: "Read the cause in the message; run `bootgate doctor`."
+	},
+	"kvm-unusable": {
+		kind: "world",
+		meaning: "`accel: kvm` was asked for, and KVM is absent, forbidden or emulated.",
+		advice: "Use `accel: auto`, or fix what `bootgate doctor` says of /dev/kvm."
+	},
+	"qemu-failed": {
+		kind: "world",
+		meaning: "QEMU did not start or ended by itself before the guest did.",
+		advice: "QEMU's own message is in the excerpt; check `qemu-args`, `cpu` and `memory`."
+	},
+	cancelled: {
+		kind: "world",
+		meaning: "The run was interrupted from outside.",
+		advice: "Start it again; evidence gathered so far is in the out folder.",
+		exitCode: 130
+	},
+	"patch-failed": {
+		kind: "failed",
+		meaning: "A patch does not apply to the source.",
+		advice: "Rebase the patch; the message names file and hunk."
+	},
+	"config-lost": {
+		kind: "failed",
+		meaning: "A requested Kconfig symbol did not survive `make olddefconfig`.",
+		advice: "Enable the dependency that the message names, or drop the symbol."
+	},
+	"compile-failed": {
+		kind: "failed",
+		meaning: "The kernel or BusyBox does not compile.",
+		advice: "The compiler's errors come first; the whole log is in `out/logs`."
+	},
+	"busybox-unusable": {
+		kind: "failed",
+		meaning: "The BusyBox that was built is not static, or is for another machine.",
+		advice: "Keep CONFIG_STATIC=y and check the cross-compile prefix."
+	},
+	"image-too-small": {
+		kind: "failed",
+		meaning: "Kernel and initramfs do not fit into boot.img.",
+		advice: "Set `image-size` to the size that the message names."
+	},
+	"no-output": {
+		kind: "failed",
+		meaning: "The machine ran and nothing at all came out of the serial port.",
+		advice: "Check that the image is for this architecture and that the console is the right serial port."
+	},
+	"firmware-only": {
+		kind: "failed",
+		meaning: "The firmware ran and found nothing to boot.",
+		advice: "Check the boot sector (BIOS) or /EFI/BOOT (UEFI) of the disk image."
+	},
+	"bootloader-failed": {
+		kind: "failed",
+		meaning: "The boot loader ran and could not load the kernel or the initramfs.",
+		advice: "Check that kernel and initramfs are whole, and on a disk that they are where syslinux.cfg or loader/entries say."
+	},
+	"kernel-silent": {
+		kind: "failed",
+		meaning: "The kernel was started and never spoke.",
+		advice: "Check `console=` on the command line, serial support in the config, the kernel file itself, and that `memory` is enough."
+	},
+	"initramfs-corrupt": {
+		kind: "failed",
+		meaning: "The kernel could not unpack the initramfs.",
+		advice: "The archive is cut short or damaged, or its compression is not built into this kernel."
+	},
+	"no-rootfs": {
+		kind: "failed",
+		meaning: "The kernel found no root file system (no usable /init, and nothing to mount).",
+		advice: "Check `rdinit=`, `root=` and that the initramfs holds an executable /init."
+	},
+	"no-init": {
+		kind: "failed",
+		meaning: "There is a root file system, but no program in it could be started as init.",
+		advice: "Check that /init exists, is executable, is for this machine, and that its interpreter is there."
+	},
+	"init-died": {
+		kind: "failed",
+		meaning: "init ended, and the kernel panicked because of it.",
+		advice: "See the exit code in the excerpt and the lines before it."
+	},
+	panic: {
+		kind: "failed",
+		meaning: "The kernel panicked.",
+		advice: "The excerpt holds the report; the function that failed is in the title."
+	},
+	oops: {
+		kind: "failed",
+		meaning: "The kernel reported a BUG or an oops and went on.",
+		advice: "The excerpt holds the report; `fail-on: panic` lets it pass."
+	},
+	warning: {
+		kind: "failed",
+		meaning: "The kernel reported a WARNING, which by its own definition is a bug.",
+		advice: "The excerpt holds the report; `fail-on: oops` lets it pass."
+	},
+	"no-prompt": {
+		kind: "failed",
+		meaning: "The kernel came up, but no shell prompt appeared.",
+		advice: "Check init, and `prompt` if the shell's prompt is an unusual one."
+	},
+	"probe-failed": {
+		kind: "failed",
+		meaning: "A prompt appeared, but the shell behind it did not answer.",
+		advice: "Check that the console takes input and that a real shell stands behind the prompt."
+	},
+	"unexpected-reboot": {
+		kind: "failed",
+		meaning: "The guest reset or powered off before it gave a shell.",
+		advice: "See the last lines of the console; a triple fault resets without a word."
+	},
+	timeout: {
+		kind: "failed",
+		meaning: "The boot took longer than `timeout` allows.",
+		advice: "See how far the timeline went; raise `timeout` if the machine is only slow."
+	}
+};
+/** The exit code of a class: its own, else that of its kind. */
+function exitCodeOf(failureClass) {
+	const entry = classes[failureClass];
+	return entry.exitCode ?? exitCodes[entry.kind];
+}
+/**
+* An ending that has a name. `message` is the title: one line saying what happened, to what. `detail` holds further
+* lines (compiler errors, attempts made, what to do).
+*/
+var Failure = class extends Error {
+	failureClass;
+	detail;
+	constructor(failureClass, title, options = {}) {
+		super(title, options.cause === void 0 ? void 0 : { cause: options.cause });
+		this.name = "Failure";
+		this.failureClass = failureClass;
+		this.detail = options.detail ?? [];
+	}
+	get kind() {
+		return classes[this.failureClass].kind;
+	}
+};
+/**
+* Any thrown value as a Failure. A full disk keeps its class wherever it strikes; what nobody foresaw is `host-failed`.
+* @param during what was being done, for the title
+*/
+function asFailure(error, during) {
+	if (error instanceof Failure) return error;
+	const code = error?.code;
+	const message = error instanceof Error ? error.message : String(error);
+	if (code === "ENOSPC" || code === "EDQUOT") return new Failure("disk-full", `the disk is full: ${during}: ${message}`, { cause: error });
+	if (code === "ABORT_ERR" || error?.name === "AbortError") return new Failure("cancelled", `cancelled: ${during}`, { cause: error });
+	return new Failure("host-failed", `${during}: ${message}`, { cause: error });
+}
+// src/host/files.ts
+/** Files on this computer: hashing, and writing so that nothing half-made ever stands under a final name. */
+/** SHA-256 of a file as lower-case hex. Throws as fs does when it can't be read. */
+async function sha256OfFile(path) {
+	const hash = createHash("sha256");
+	await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+	return hash.digest("hex");
+}
+/** SHA-256 of a string or bytes as lower-case hex. */
+function sha256Of(data) {
+	return createHash("sha256").update(data).digest("hex");
+}
+/** Describes an existing file as an artifact. */
+async function artifactOf(path, name = basename(path)) {
+	const [sha256, { size }] = await Promise.all([sha256OfFile(path), stat$1(path)]);
+	return {
+		name,
+		path,
+		sha256,
+		size
+	};
+}
+/** A sibling name of `path` that no other process uses. */
+function temporaryNameFor(path) {
+	return join$1(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString("hex")}`);
+}
+/** Writes a file whole or not at all: temporary sibling, fsync, rename. Makes the folder. */
+async function writeAtomically(path, data) {
+	await mkdir$1(dirname(path), { recursive: true });
+	const temporary = temporaryNameFor(path);
+	try {
+		const file = await open$1(temporary, "wx");
+		try {
+			await file.writeFile(data);
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+		await rename$1(temporary, path);
+	} catch (error) {
+		await rm$1(temporary, { force: true });
+		throw error;
+	}
+}
+/** Copies a file under a new name, whole or not at all; shares the blocks where the file system can. */
+async function copyAtomically(from, to) {
+	await mkdir$1(dirname(to), { recursive: true });
+	const temporary = temporaryNameFor(to);
+	try {
+		await copyFile$1(from, temporary, constants.COPYFILE_FICLONE);
+		await rename$1(temporary, to);
+	} catch (error) {
+		await rm$1(temporary, { force: true });
+		throw error;
+	}
+}
+/**
+* Makes a folder and those above it, and proves that it can be written to. Not by mkdir's own recursion: below /proc
+* that never ends (Node 20 to 24).
+* @param failureClass the class of the Failure when it can't be: whose fault the place is
+* @param remedy what to do about it
+*/
+async function makeFolder(folder, failureClass, remedy) {
+	try {
+		const missing = [];
+		for (let path = folder; !await exists$1(path); path = dirname(path)) missing.unshift(path);
+		for (const path of missing) await mkdir$1(path).catch((error) => {
+			if (error.code !== "EEXIST") throw error;
+		});
+		if (!(await stat$1(folder)).isDirectory()) throw new Failure(failureClass, `${folder} is a file, not a folder: ${remedy}`);
+		await access(folder, constants.W_OK | constants.X_OK);
+	} catch (error) {
+		if (error instanceof Failure || error.code === "ENOSPC") throw error;
+		throw new Failure(failureClass, `${folder} can't be written to (${error.code ?? String(error)}): ${remedy}`, { cause: error });
+	}
+}
+/** True when something of that name exists (links are followed). */
+async function exists$1(path) {
+	return stat$1(path).then(() => true, () => false);
+}
+/** How much room the file system of a folder has, in words for a message. The folder itself need not exist yet. */
+async function freeSpace$1(folder) {
+	const found = await statfs(folder).catch(() => void 0);
+	if (found !== void 0) return `${folder}: ${Math.floor(found.bavail * found.bsize / 1e6)} MB are free`;
+	return dirname(folder) === folder ? `${folder}: unknown` : freeSpace$1(dirname(folder));
+}
 // node_modules/@actions/io/lib/io-util.js
 var __awaiter$3 = function(thisArg, _arguments, P, generator) {
 	function adopt(value) {
@@ -130,7 +412,7 @@ var __awaiter$3 = function(thisArg, _arguments, P, generator) {
 const { chmod, copyFile, lstat, mkdir, open, readdir, rename, rm, rmdir, stat, symlink, unlink } = fs$1.promises;
 const IS_WINDOWS$1 = process.platform === "win32";
 fs$1.constants.O_RDONLY;
-function exists$1(fsPath) {
+function exists(fsPath) {
 	return __awaiter$3(this, void 0, void 0, function* () {
 		try {
 			yield stat(fsPath);
@@ -505,7 +787,7 @@ var ToolRunner = class extends events.EventEmitter {
 				state.on("debug", (message) => {
 					this._debug(message);
 				});
-				if (this.options.cwd && !(yield exists$1(this.options.cwd))) return reject(/* @__PURE__ */ new Error(`The cwd: ${this.options.cwd} does not exist!`));
+				if (this.options.cwd && !(yield exists(this.options.cwd))) return reject(/* @__PURE__ */ new Error(`The cwd: ${this.options.cwd} does not exist!`));
 				const fileName = this._getSpawnFileName();
 				const cp = child.spawn(fileName, this._getSpawnArgs(optionsNonNull), this._getSpawnOptions(this.options, fileName));
 				let stdbuffer = "";
@@ -695,202 +977,6 @@ function exec(commandLine, args, options) {
 		args = commandArgs.slice(1).concat(args || []);
 		return new ToolRunner(toolPath, args, options).exec();
 	});
-}
-// src/outcome.ts
-/** The exit code of each kind (DESIGN.md, "Command line"). */
-const exitCodes = {
-	passed: 0,
-	failed: 1,
-	request: 2,
-	world: 3
-};
-/** Every class, in the order in which a run can meet them. */
-const classes = {
-	passed: {
-		kind: "passed",
-		meaning: "Every boot path gave a shell that answered.",
-		advice: "Nothing to do."
-	},
-	"bad-request": {
-		kind: "request",
-		meaning: "An input, flag or file that was given makes no sense.",
-		advice: "Correct what the message names; the nearest valid value is shown beside it."
-	},
-	"source-unreachable": {
-		kind: "world",
-		meaning: "No mirror delivered the source; every attempt is listed.",
-		advice: "Check the network or name a local archive or folder with `kernel` or `busybox`."
-	},
-	"source-rejected": {
-		kind: "world",
-		meaning: "What a mirror delivered is not what was asked for: wrong hash, not an archive, or hostile members.",
-		advice: "Do not use that mirror; report it if the URL is an official one."
-	},
-	"missing-program": {
-		kind: "world",
-		meaning: "A program or file that this run needs is not installed.",
-		advice: "Run the command that the message names, or `bootgate doctor`."
-	},
-	"disk-full": {
-		kind: "world",
-		meaning: "The disk is full, or has less room than the next stage needs.",
-		advice: "Free space (`bootgate cache prune`) or point XDG_CACHE_HOME and `--out` elsewhere."
-	},
-	"host-failed": {
-		kind: "world",
-		meaning: "This computer failed in a way that says nothing about the Linux under test.",
-		advice: "Read the cause in the message; run `bootgate doctor`."
-	},
-	"kvm-unusable": {
-		kind: "world",
-		meaning: "`accel: kvm` was asked for, and KVM is absent, forbidden or emulated.",
-		advice: "Use `accel: auto`, or fix what `bootgate doctor` says of /dev/kvm."
-	},
-	"qemu-failed": {
-		kind: "world",
-		meaning: "QEMU did not start or ended by itself before the guest did.",
-		advice: "QEMU's own message is in the excerpt; check `qemu-args`, `cpu` and `memory`."
-	},
-	cancelled: {
-		kind: "world",
-		meaning: "The run was interrupted from outside.",
-		advice: "Start it again; evidence gathered so far is in the out folder.",
-		exitCode: 130
-	},
-	"patch-failed": {
-		kind: "failed",
-		meaning: "A patch does not apply to the source.",
-		advice: "Rebase the patch; the message names file and hunk."
-	},
-	"config-lost": {
-		kind: "failed",
-		meaning: "A requested Kconfig symbol did not survive `make olddefconfig`.",
-		advice: "Enable the dependency that the message names, or drop the symbol."
-	},
-	"compile-failed": {
-		kind: "failed",
-		meaning: "The kernel or BusyBox does not compile.",
-		advice: "The compiler's errors come first; the whole log is in `out/logs`."
-	},
-	"busybox-unusable": {
-		kind: "failed",
-		meaning: "The BusyBox that was built is not static, or is for another machine.",
-		advice: "Keep CONFIG_STATIC=y and check the cross-compile prefix."
-	},
-	"image-too-small": {
-		kind: "failed",
-		meaning: "Kernel and initramfs do not fit into boot.img.",
-		advice: "Set `image-size` to the size that the message names."
-	},
-	"no-output": {
-		kind: "failed",
-		meaning: "The machine ran and nothing at all came out of the serial port.",
-		advice: "Check that the image is for this architecture and that the console is the right serial port."
-	},
-	"firmware-only": {
-		kind: "failed",
-		meaning: "The firmware ran and found nothing to boot.",
-		advice: "Check the boot sector (BIOS) or /EFI/BOOT (UEFI) of the disk image."
-	},
-	"bootloader-failed": {
-		kind: "failed",
-		meaning: "The boot loader ran and could not load the kernel or the initramfs.",
-		advice: "Check that the files named in syslinux.cfg or loader/entries are in the image and whole."
-	},
-	"kernel-silent": {
-		kind: "failed",
-		meaning: "The kernel was started and never spoke.",
-		advice: "Check `console=` on the command line, serial support in the config, and the kernel file itself."
-	},
-	"initramfs-corrupt": {
-		kind: "failed",
-		meaning: "The kernel could not unpack the initramfs.",
-		advice: "The archive is cut short or damaged, or its compression is not built into this kernel."
-	},
-	"no-rootfs": {
-		kind: "failed",
-		meaning: "The kernel found no root file system (no usable /init, and nothing to mount).",
-		advice: "Check `rdinit=`, `root=` and that the initramfs holds an executable /init."
-	},
-	"no-init": {
-		kind: "failed",
-		meaning: "There is a root file system, but no program in it could be started as init.",
-		advice: "Check that /init exists, is executable, is for this machine, and that its interpreter is there."
-	},
-	"init-died": {
-		kind: "failed",
-		meaning: "init ended, and the kernel panicked because of it.",
-		advice: "See the exit code in the excerpt and the lines before it."
-	},
-	panic: {
-		kind: "failed",
-		meaning: "The kernel panicked.",
-		advice: "The excerpt holds the report; the function that failed is in the title."
-	},
-	oops: {
-		kind: "failed",
-		meaning: "The kernel reported a BUG or an oops and went on.",
-		advice: "The excerpt holds the report; `fail-on: panic` lets it pass."
-	},
-	warning: {
-		kind: "failed",
-		meaning: "The kernel reported a WARNING, which by its own definition is a bug.",
-		advice: "The excerpt holds the report; `fail-on: oops` lets it pass."
-	},
-	"no-prompt": {
-		kind: "failed",
-		meaning: "The kernel came up, but no shell prompt appeared.",
-		advice: "Check init, and `prompt` if the shell's prompt is an unusual one."
-	},
-	"probe-failed": {
-		kind: "failed",
-		meaning: "A prompt appeared, but the shell behind it did not answer.",
-		advice: "Check that the console takes input and that a real shell stands behind the prompt."
-	},
-	"unexpected-reboot": {
-		kind: "failed",
-		meaning: "The guest reset or powered off before it gave a shell.",
-		advice: "See the last lines of the console; a triple fault resets without a word."
-	},
-	timeout: {
-		kind: "failed",
-		meaning: "The boot took longer than `timeout` allows.",
-		advice: "See how far the timeline went; raise `timeout` if the machine is only slow."
-	}
-};
-/** The exit code of a class: its own, else that of its kind. */
-function exitCodeOf(failureClass) {
-	const entry = classes[failureClass];
-	return entry.exitCode ?? exitCodes[entry.kind];
-}
-/**
-* An ending that has a name. `message` is the title: one line saying what happened, to what. `detail` holds further
-* lines (compiler errors, attempts made, what to do).
-*/
-var Failure = class extends Error {
-	failureClass;
-	detail;
-	constructor(failureClass, title, options = {}) {
-		super(title, options.cause === void 0 ? void 0 : { cause: options.cause });
-		this.name = "Failure";
-		this.failureClass = failureClass;
-		this.detail = options.detail ?? [];
-	}
-	get kind() {
-		return classes[this.failureClass].kind;
-	}
-};
-/**
-* Any thrown value as a Failure. A full disk keeps its class wherever it strikes; what nobody foresaw is `host-failed`.
-* @param during what was being done, for the title
-*/
-function asFailure(error, during) {
-	if (error instanceof Failure) return error;
-	const code = error?.code;
-	const message = error instanceof Error ? error.message : String(error);
-	if (code === "ENOSPC" || code === "EDQUOT") return new Failure("disk-full", `the disk is full: ${during}: ${message}`, { cause: error });
-	if (code === "ABORT_ERR" || error?.name === "AbortError") return new Failure("cancelled", `cancelled: ${during}`, { cause: error });
-	return new Failure("host-failed", `${during}: ${message}`, { cause: error });
 }
 // src/host/process.ts
 /**
@@ -1651,72 +1737,6 @@ function safeParse(schema, input, config$1) {
 		issues: dataset.issues
 	};
 }
-// src/host/files.ts
-/** Files on this computer: hashing, and writing so that nothing half-made ever stands under a final name. */
-/** SHA-256 of a file as lower-case hex. Throws as fs does when it can't be read. */
-async function sha256OfFile(path) {
-	const hash = createHash("sha256");
-	await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-	return hash.digest("hex");
-}
-/** SHA-256 of a string or bytes as lower-case hex. */
-function sha256Of(data) {
-	return createHash("sha256").update(data).digest("hex");
-}
-/** Describes an existing file as an artifact. */
-async function artifactOf(path, name = basename(path)) {
-	const [sha256, { size }] = await Promise.all([sha256OfFile(path), stat$1(path)]);
-	return {
-		name,
-		path,
-		sha256,
-		size
-	};
-}
-/** A sibling name of `path` that no other process uses. */
-function temporaryNameFor(path) {
-	return join$1(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString("hex")}`);
-}
-/** Writes a file whole or not at all: temporary sibling, fsync, rename. Makes the folder. */
-async function writeAtomically(path, data) {
-	await mkdir$1(dirname(path), { recursive: true });
-	const temporary = temporaryNameFor(path);
-	try {
-		const file = await open$1(temporary, "wx");
-		try {
-			await file.writeFile(data);
-			await file.sync();
-		} finally {
-			await file.close();
-		}
-		await rename$1(temporary, path);
-	} catch (error) {
-		await rm$1(temporary, { force: true });
-		throw error;
-	}
-}
-/** Copies a file under a new name, whole or not at all; shares the blocks where the file system can. */
-async function copyAtomically(from, to) {
-	await mkdir$1(dirname(to), { recursive: true });
-	const temporary = temporaryNameFor(to);
-	try {
-		await copyFile$1(from, temporary, constants.COPYFILE_FICLONE);
-		await rename$1(temporary, to);
-	} catch (error) {
-		await rm$1(temporary, { force: true });
-		throw error;
-	}
-}
-/** True when something of that name exists (links are followed). */
-async function exists(path) {
-	return stat$1(path).then(() => true, () => false);
-}
-/** How much room the file system of a folder has, in words for a message. The folder itself need not exist yet. */
-async function freeSpace$1(folder) {
-	const found = await statfs(folder).catch(() => void 0);
-	if (found !== void 0) return `${folder}: ${Math.floor(found.bavail * found.bsize / 1e6)} MB are free`;
-	return dirname(folder) === folder ? `${folder}: unknown` : freeSpace$1(dirname(folder));
-}
 // src/host/ownership.ts
 /** Whether the process that left something behind still lives, also where containers share a cache folder. */
 /** Process numbers mean something within one boot and one PID namespace (containers may share a cache folder). */
@@ -1939,6 +1959,7 @@ function proxyOf(environment) {
 async function withContext(options, work) {
 	const { environment, logger, signal } = options;
 	const cache = cacheFolder(environment);
+	await makeFolder(cache, "host-failed", "point XDG_CACHE_HOME to a folder of your own");
 	await sweepAbandoned(cache);
 	const temporary = await makingFolder(cache, "run");
 	try {
@@ -2190,6 +2211,8 @@ const crashMarkers = [
 ];
 /** A line that says the initramfs could not be unpacked: not fatal by itself, but it explains what follows. */
 const unpackingFailed = /Initramfs unpacking failed: .*|rootfs image is not initramfs .*/;
+/** The one of them that no healthy boot shows: "not initramfs" is also said of an old-style ramdisk, which is fine. */
+const unpackingGaveUp = /^Initramfs unpacking failed/;
 /**
 * A program that could not be started as init, and the error (init/main.c). Not fatal by itself: the kernel then tries
 * /sbin/init, /etc/init, /bin/init and /bin/sh, and `No working init found` does not say why.
@@ -2418,7 +2441,10 @@ var CrashWatch = class {
 				line: line.number
 			};
 			const refused = notExecuted.exec(text);
-			if (refused) this.#refused = `${refused[1] ?? refused[2]}: ${execErrors[refused[3]] ?? `error ${refused[3]}`}`;
+			if (refused) this.#refused = {
+				text: `${refused[1] ?? refused[2]}: ${execErrors[refused[3]] ?? `error ${refused[3]}`}`,
+				line: line.number
+			};
 			this.#continue(text, line.number);
 		}
 		const marker = crashMarkers.find((entry) => (fromKernel || !entry.kernel) && inState(entry, state) && entry.pattern.test(text));
@@ -2429,6 +2455,23 @@ var CrashWatch = class {
 	/** The crash that ends a boot whatever the policy, if there is one: a panic or what the firmware or loader said. */
 	get fatal() {
 		return this.crashes.find((crash) => crash.class !== "oops" && crash.class !== "warning");
+	}
+	/**
+	* What makes a boot a failed one although a shell answered: the kernel went on without the initramfs that it was
+	* given, or with another program than the init that it was given.
+	*/
+	get doubt() {
+		if (this.#unpacking !== void 0 && unpackingGaveUp.test(this.#unpacking.text)) return {
+			class: "initramfs-corrupt",
+			title: `${this.#unpacking.text}; the kernel went on without the rest`,
+			line: this.#unpacking.line
+		};
+		if (this.#refused === void 0) return void 0;
+		return {
+			class: "no-init",
+			title: `init could not be run (${this.#refused.text}); the kernel went on with another program`,
+			line: this.#refused.line
+		};
 	}
 	/** True when only the kernel can have said it: then the machine can be asked whether it really stopped. */
 	static isPanic(crash) {
@@ -2471,7 +2514,7 @@ var CrashWatch = class {
 			crash.class = "initramfs-corrupt";
 			return;
 		}
-		if (crash.class === "no-init" && this.#refused !== void 0) crash.title += ` (${this.#refused})`;
+		if (crash.class === "no-init" && this.#refused !== void 0) crash.title += ` (${this.#refused.text})`;
 		const cause = this.crashes.findLast((earlier) => severity(earlier.class) < 3);
 		if (cause === void 0 || crash.head - cause.line > causeReach) return;
 		if (crash.class === "init-died" && cause.class === "oops" || crash.class === "panic" && /Fatal exception|panic_on_(?:warn|oops)/.test(crash.title)) {
@@ -3683,7 +3726,7 @@ async function judge(run, failOn) {
 		tainted
 	};
 	const dmesg = await captureDmesg(run);
-	const crash = reported(run, dmesg, failOn) ?? taintFinding(tainted, failOn);
+	const crash = reported(run, dmesg, failOn) ?? taintFinding(tainted, failOn) ?? run.watch.crashes.doubt ?? await cutShort(run);
 	const { reached } = run.watch.timeline;
 	if (crash) return {
 		verdict: verdictOf(crash, reached, excerptOf(run, crash)),
@@ -3700,12 +3743,21 @@ async function judge(run, failOn) {
 		dmesg
 	};
 }
+/** An uncompressed archive that ends too early: the kernel does not say a word about it. */
+async function cutShort(run) {
+	const reason = await run.plan.inspectInitramfs?.("plain");
+	return reason === void 0 ? void 0 : {
+		class: "initramfs-corrupt",
+		title: reason,
+		line: 0
+	};
+}
 /** The verdict of a boot that ended before its proof. An oops on the way explains a silence better than the silence. */
 async function failed(run, ending, failOn) {
 	let finding = ending;
 	if (explainable.has(finding.class)) finding = reported(run, void 0, failOn) ?? finding;
 	if (initramfsSuspects.has(finding.class)) {
-		const reason = await run.plan.inspectInitramfs?.();
+		const reason = await run.plan.inspectInitramfs?.("all");
 		if (reason !== void 0) finding = {
 			...finding,
 			class: "initramfs-corrupt",
@@ -3890,6 +3942,71 @@ function fileNamed(files, name) {
 	if (found === void 0) throw new Error(`the stage made no ${name}`);
 	return found;
 }
+// node_modules/leven/index.js
+const array = [];
+const characterCodeCache = [];
+function leven(first, second, options) {
+	if (first === second) return 0;
+	const maxDistance = options?.maxDistance;
+	const swap = first;
+	if (first.length > second.length) {
+		first = second;
+		second = swap;
+	}
+	let firstLength = first.length;
+	let secondLength = second.length;
+	while (firstLength > 0 && first.charCodeAt(~-firstLength) === second.charCodeAt(~-secondLength)) {
+		firstLength--;
+		secondLength--;
+	}
+	let start = 0;
+	while (start < firstLength && first.charCodeAt(start) === second.charCodeAt(start)) start++;
+	firstLength -= start;
+	secondLength -= start;
+	if (maxDistance !== void 0 && secondLength - firstLength > maxDistance) return maxDistance;
+	if (firstLength === 0) return maxDistance !== void 0 && secondLength > maxDistance ? maxDistance : secondLength;
+	let bCharacterCode;
+	let result;
+	let temporary;
+	let temporary2;
+	let index = 0;
+	let index2 = 0;
+	while (index < firstLength) {
+		characterCodeCache[index] = first.charCodeAt(start + index);
+		array[index] = ++index;
+	}
+	while (index2 < secondLength) {
+		bCharacterCode = second.charCodeAt(start + index2);
+		temporary = index2++;
+		result = index2;
+		for (index = 0; index < firstLength; index++) {
+			temporary2 = bCharacterCode === characterCodeCache[index] ? temporary : temporary + 1;
+			temporary = array[index];
+			result = array[index] = temporary > result ? temporary2 > result ? result + 1 : temporary2 : temporary2 > temporary ? temporary + 1 : temporary2;
+		}
+		if (maxDistance !== void 0) {
+			let rowMinimum = result;
+			for (index = 0; index < firstLength; index++) if (array[index] < rowMinimum) rowMinimum = array[index];
+			if (rowMinimum > maxDistance) return maxDistance;
+		}
+	}
+	array.length = firstLength;
+	characterCodeCache.length = firstLength;
+	return maxDistance !== void 0 && result > maxDistance ? maxDistance : result;
+}
+// src/nearest.ts
+/** The nearest valid word to a misspelt one, for messages. */
+/** The candidate nearest to `word`, when it is near enough to be meant; undefined otherwise. */
+function nearest(word, candidates) {
+	const ranked = candidates.map((candidate) => ({
+		candidate,
+		distance: leven(word.toLowerCase(), candidate.toLowerCase())
+	})).sort((a, b) => a.distance - b.distance);
+	const begun = candidates.find((candidate) => word.length > 1 && candidate.startsWith(word));
+	if (begun !== void 0) return begun;
+	const best = ranked[0];
+	return best && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : void 0;
+}
 // src/build/kconfig.ts
 /**
 * Kconfig's `.config` files: reading them, laying requested symbols over them, and reading back what became of the
@@ -3958,68 +4075,6 @@ function renderRequest({ symbol, value }) {
 /** The requests that the final `.config` does not honour. An absent symbol is one that is not set. */
 function lostRequests(requests, final) {
 	return lastRequests(requests).filter(({ symbol, value }) => (final.get(symbol) ?? "n") !== value);
-}
-// node_modules/leven/index.js
-const array = [];
-const characterCodeCache = [];
-function leven(first, second, options) {
-	if (first === second) return 0;
-	const maxDistance = options?.maxDistance;
-	const swap = first;
-	if (first.length > second.length) {
-		first = second;
-		second = swap;
-	}
-	let firstLength = first.length;
-	let secondLength = second.length;
-	while (firstLength > 0 && first.charCodeAt(~-firstLength) === second.charCodeAt(~-secondLength)) {
-		firstLength--;
-		secondLength--;
-	}
-	let start = 0;
-	while (start < firstLength && first.charCodeAt(start) === second.charCodeAt(start)) start++;
-	firstLength -= start;
-	secondLength -= start;
-	if (maxDistance !== void 0 && secondLength - firstLength > maxDistance) return maxDistance;
-	if (firstLength === 0) return maxDistance !== void 0 && secondLength > maxDistance ? maxDistance : secondLength;
-	let bCharacterCode;
-	let result;
-	let temporary;
-	let temporary2;
-	let index = 0;
-	let index2 = 0;
-	while (index < firstLength) {
-		characterCodeCache[index] = first.charCodeAt(start + index);
-		array[index] = ++index;
-	}
-	while (index2 < secondLength) {
-		bCharacterCode = second.charCodeAt(start + index2);
-		temporary = index2++;
-		result = index2;
-		for (index = 0; index < firstLength; index++) {
-			temporary2 = bCharacterCode === characterCodeCache[index] ? temporary : temporary + 1;
-			temporary = array[index];
-			result = array[index] = temporary > result ? temporary2 > result ? result + 1 : temporary2 : temporary2 > temporary ? temporary + 1 : temporary2;
-		}
-		if (maxDistance !== void 0) {
-			let rowMinimum = result;
-			for (index = 0; index < firstLength; index++) if (array[index] < rowMinimum) rowMinimum = array[index];
-			if (rowMinimum > maxDistance) return maxDistance;
-		}
-	}
-	array.length = firstLength;
-	characterCodeCache.length = firstLength;
-	return maxDistance !== void 0 && result > maxDistance ? maxDistance : result;
-}
-// src/nearest.ts
-/** The nearest valid word to a misspelt one, for messages. */
-/** The candidate nearest to `word`, when it is near enough to be meant; undefined otherwise. */
-function nearest(word, candidates) {
-	const best = candidates.map((candidate) => ({
-		candidate,
-		distance: leven(word.toLowerCase(), candidate.toLowerCase())
-	})).sort((a, b) => a.distance - b.distance)[0];
-	return best && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : void 0;
 }
 // src/build/kconfig-why.ts
 /**
@@ -4313,6 +4368,21 @@ async function readText(file, what) {
 function configIngredients({ base, requests }) {
 	return ["target" in base ? base.target : base.sha256, requests.map(({ symbol, value }) => `${symbol}=${value}`).sort()];
 }
+/** @throws Failure `bad-request` for a defconfig that this tree has not got */
+async function baseTarget(target, run, dialect) {
+	try {
+		await run(target);
+	} catch (error) {
+		const unknown = error instanceof Failure && error.detail.some((line) => line.includes(`${target}`));
+		const known = await dialect.targets();
+		if (!unknown || known.includes(target)) throw error;
+		const near = nearest(target, known);
+		throw new Failure("bad-request", `this ${dialect.what} tree has no configuration ${target}${near ? `; did you mean ${near}?` : ""}`, {
+			detail: [`It has: ${known.join(", ")}`],
+			cause: error
+		});
+	}
+}
 /**
 * Configures a tree.
 * @returns the final configuration's text
@@ -4330,7 +4400,7 @@ async function configure(tree, request, dialect, toolchain, logFile, context, lo
 	log.progress({ note: "configuring" });
 	let base;
 	if ("target" in request.base) {
-		await run(request.base.target);
+		await baseTarget(request.base.target, run, dialect);
 		base = await readFile(path, "utf8");
 	} else base = request.base.text;
 	await writeFile(path, overlayConfig(base, request.requests));
@@ -4414,7 +4484,8 @@ async function applyPatches(tree, patches, context, log) {
 		for (const line of lines) log.output(line);
 		if (code !== 0) {
 			const [file, hunk] = firstRejected(lines);
-			throw new Failure("patch-failed", `${basename(patch)} does not apply: ${file}: ${hunk}`, { detail: [...lines.slice(0, 40), "Nothing was built. Rebase the patch on this source."] });
+			const why = file === void 0 ? "it is not a patch (no lines with --- and +++)" : `${file}: ${hunk}`;
+			throw new Failure("patch-failed", `${basename(patch)} does not apply: ${why}`, { detail: [...lines.slice(0, 40), "Nothing was built. Rebase the patch on this source."] });
 		}
 		const fuzz = lines.filter((line) => /with fuzz|offset/.test(line));
 		if (fuzz.length > 0) context.logger.notice(`${basename(patch)} applies, but not exactly: ${fuzz.join("; ")}`);
@@ -4422,7 +4493,7 @@ async function applyPatches(tree, patches, context, log) {
 }
 /** The file and the hunk of patch's first complaint. */
 function firstRejected(lines) {
-	let file = "no file named";
+	let file;
 	for (const line of lines) {
 		file = /^(?:checking|patching) file '?([^']+?)'?$/.exec(line)?.[1] ?? file;
 		if (/FAILED|malformed|can't find file|garbage|Reversed/.test(line)) return [file, line.trim()];
@@ -4538,16 +4609,23 @@ async function buildBusybox(request, context) {
 		const { tree, build } = await prepareTree("busybox", request, context, log);
 		const args = [`O=${build}`, `ARCH=${arch.kernelArch}`];
 		const logFile = join$1(context.folders.out, "logs", "busybox-build.log");
+		const kconfig = {
+			folders: [build, tree],
+			file: "Config.in",
+			variables: {}
+		};
+		const targets = async () => [
+			"defconfig",
+			"allnoconfig",
+			...await readdir$1(join$1(tree, "configs")).catch(() => [])
+		];
 		const dialect = {
 			what: "BusyBox",
 			args,
 			configFolder: build,
 			complete: "oldconfig",
-			kconfig: {
-				folders: [build, tree],
-				file: "Config.in",
-				variables: {}
-			}
+			targets,
+			kconfig
 		};
 		const config = await configure(tree, request.config, dialect, toolchain, logFile, context, log);
 		const countAs = `busybox-${request.profile}`;
@@ -4606,16 +4684,25 @@ async function buildKernel(request, context) {
 			`ARCH=${arch.kernelArch}`,
 			"LOCALVERSION="
 		];
+		const sourceFolder = arch.image.path.split("/")[1] ?? "";
 		const logFile = join$1(context.folders.out, "logs", "kernel-build.log");
 		const dialect = {
 			what: "kernel",
 			args,
 			configFolder: build,
 			complete: "olddefconfig",
+			targets: async () => {
+				const folder = join$1(tree, "arch", sourceFolder, "configs");
+				return [
+					"tinyconfig",
+					"defconfig",
+					...await readdir$1(folder).catch(() => [])
+				].filter((name) => name.endsWith("config"));
+			},
 			kconfig: {
 				folders: [tree],
 				file: "Kconfig",
-				variables: { SRCARCH: arch.image.path.split("/")[1] ?? "" }
+				variables: { SRCARCH: sourceFolder }
 			}
 		};
 		const config = await configure(tree, request.config, dialect, toolchain, logFile, context, log);
@@ -4770,7 +4857,7 @@ function needsOf(parts) {
 }
 /** Those needs that this machine does not meet. */
 async function missingNeeds(wanted, run) {
-	const found = await Promise.all(wanted.map(async ({ find }) => typeof find === "string" ? run.find(find) !== void 0 : (await Promise.all(find.map(exists))).some((present) => present)));
+	const found = await Promise.all(wanted.map(async ({ find }) => typeof find === "string" ? run.find(find) !== void 0 : (await Promise.all(find.map(exists$1))).some((present) => present)));
 	return wanted.filter((_, index) => !found[index]);
 }
 /** The one command that installs them. */
@@ -5306,14 +5393,16 @@ async function inspectReader(reader) {
 /**
 * Why an initramfs is damaged, as the end of a sentence; undefined when it looks whole, or when it can't be judged (an
 * unknown compression, a missing unpacker, an old-style ramdisk that is a file system).
+* @param parts `plain`: only what is not compressed; padding behind compressed data would be taken for damage
 */
-async function inspectInitramfs(path, context) {
+async function inspectInitramfs(path, context, parts = "all") {
 	const { size } = await stat$1(path);
 	if (size === 0) return "the file is empty";
 	let offset = 0;
 	while (offset < size) {
 		const start = await bytesAt(path, offset, 6);
 		const format = formatOf(start);
+		if (format !== void 0 && parts === "plain") return void 0;
 		if (format?.name === "lz4 frame") return "it is an lz4 frame; the kernel reads lz4's legacy format alone (lz4 -l)";
 		if (format !== void 0) return inspectCompressed(path, offset, format, context);
 		if (offset === 0 && !isNewc(start) && start.some((byte) => byte !== 0)) return void 0;
@@ -9981,7 +10070,7 @@ async function describeMachine(asked, arch, path, accel, images) {
 	};
 }
 async function firmwareOf(arch) {
-	for (const files of arch.firmware) if (await exists(files.code) && await exists(files.vars)) return files;
+	for (const files of arch.firmware) if (await exists$1(files.code) && await exists$1(files.vars)) return files;
 	throw new Failure("missing-program", "UEFI firmware for QEMU is not installed (Debian's package ovmf)");
 }
 /** Magic bytes: qcow2's header, and the volume descriptor of ISO 9660 at sector 16 (ECMA-119, 8.1.2). */
@@ -11755,7 +11844,7 @@ function downloadPath(context, sha256) {
 */
 async function keptArchive(context, sha256) {
 	const path = downloadPath(context, sha256);
-	if (!await exists(path)) return void 0;
+	if (!await exists$1(path)) return void 0;
 	const actual = await sha256OfFile(path);
 	if (actual === sha256) return path;
 	context.logger.warning(`a kept download was damaged and is fetched again: ${path} now hashes to ${actual}`);
@@ -35808,7 +35897,7 @@ async function folderSource({ name, text }, folder, context, log) {
 }
 async function requireTree(name, folder) {
 	const missing = [];
-	for (const marker of markers[name]) if (!await exists(join$1(folder, marker))) missing.push(marker);
+	for (const marker of markers[name]) if (!await exists$1(join$1(folder, marker))) missing.push(marker);
 	const version = versionInMakefile(name, missing.length > 0 ? "" : await readFile(join$1(folder, "Makefile"), "utf8"));
 	if (version !== void 0) return version;
 	throw new Failure("bad-request", `${folder} is not the source of ${name}: ${missing.length > 0 ? `it has no ${missing.join(", no ")}` : "its Makefile is another project's"}`);
@@ -35926,7 +36015,7 @@ async function copyListed({ folder, files }, into, context) {
 	}
 }
 async function clean$1(into, context, log) {
-	if (!(await Promise.all(buildSigns.map((sign) => exists(join$1(into, sign))))).includes(true)) return;
+	if (!(await Promise.all(buildSigns.map((sign) => exists$1(join$1(into, sign))))).includes(true)) return;
 	log.progress({ note: "make mrproper in the copy: the tree had been built in place" });
 	const last = [];
 	const { code } = await context.run.lines("make", [
@@ -37831,8 +37920,10 @@ function renderReport(result) {
 	return {
 		"junit.xml": renderJunit(result),
 		"summary.md": renderSummary(result),
-		SHA256SUMS: renderChecksums(result.artifacts),
-		"sbom.cdx.json": renderSbom(result, package_default.version),
+		...result.artifacts.length === 0 ? {} : {
+			SHA256SUMS: renderChecksums(result.artifacts),
+			"sbom.cdx.json": renderSbom(result, package_default.version)
+		},
 		"result.json": `${JSON.stringify(result, null, 2)}\n`
 	};
 }
@@ -37877,6 +37968,7 @@ async function clearOut(out, kinds) {
 	const patterns = kinds.flatMap((kind) => ours[kind]);
 	const old = names.filter((name) => patterns.some((pattern) => pattern.test(name)));
 	if (old.length > 0 && !names.includes(marker)) throw new Failure("bad-request", `out: ${out} holds ${old.join(", ")}, which Bootgate did not make`, { detail: ["Nothing was touched. Name a new or empty folder with --out."] });
+	await makeFolder(out, "bad-request", "name another folder with --out");
 	await writeAtomically(join$1(out, marker), "This folder's results are written and removed by Bootgate.\n");
 	for (const name of old) await rm$1(join$1(out, name), {
 		recursive: true,
@@ -38045,9 +38137,9 @@ async function bootAll(spec, images, context, findings) {
 				settle: spec.settle
 			},
 			...spec.prompt === void 0 ? {} : { prompt: spec.prompt },
-			...images.initramfs === void 0 ? {} : { inspectInitramfs: () => inspectInitramfs(images.initramfs, context) }
+			...images.initramfs === void 0 ? {} : { inspectInitramfs: (parts) => inspectInitramfs(images.initramfs, context, parts) }
 		};
-		return context.logger.stage(`boot ${path}`, (log) => bootOnce(plan, context, log), (boot) => boot.verdict.title);
+		return context.logger.stage(`boot ${path}`, (log) => bootOnce(plan, context, log), (boot) => boot.verdict.title, (boot) => boot.verdict.kind === "passed");
 	});
 	findings.boots.push(...boots);
 }
@@ -40817,8 +40909,10 @@ const bytes = /* @__PURE__ */ pipe(/* @__PURE__ */ string(), /* @__PURE__ */ reg
 	const unit = /[KMG]$/i.exec(value)?.[0].toUpperCase() ?? "";
 	return Number.parseInt(value, 10) * (units[unit] ?? 1);
 }));
-/** "2.5" → 2.5; at most a day. */
-const seconds = /* @__PURE__ */ pipe(/* @__PURE__ */ string(), /* @__PURE__ */ regex(/^\d+(\.\d+)?$/, (issue) => `${JSON.stringify(issue.input)} is not a number of seconds`), /* @__PURE__ */ transform(Number), /* @__PURE__ */ maxValue(86400, "is more than a day (86400)"));
+/** "2.5" → 2.5; at most a day, and 0 too. */
+const pause = /* @__PURE__ */ pipe(/* @__PURE__ */ string(), /* @__PURE__ */ regex(/^\d+(\.\d+)?$/, (issue) => `${JSON.stringify(issue.input)} is not a number of seconds`), /* @__PURE__ */ transform(Number), /* @__PURE__ */ maxValue(86400, "is more than a day (86400)"));
+/** A limit: a pause that is not nothing. */
+const seconds = /* @__PURE__ */ pipe(pause, /* @__PURE__ */ minValue(1, "is less than a second"));
 /** A whole number within bounds. */
 function whole(least, most) {
 	return /* @__PURE__ */ pipe(/* @__PURE__ */ string(), /* @__PURE__ */ regex(/^\d{1,9}$/, (issue) => `${JSON.stringify(issue.input)} is not a whole number`), /* @__PURE__ */ transform(Number), /* @__PURE__ */ minValue(least, `is less than ${least}`), /* @__PURE__ */ maxValue(most, `is more than ${most}`));
@@ -40833,8 +40927,12 @@ const pattern = /* @__PURE__ */ pipe(/* @__PURE__ */ string(), /* @__PURE__ */ c
 		return false;
 	}
 }, (issue) => `${JSON.stringify(issue.input)} is not a regular expression, or matches the empty string`));
+/** A size within bounds, bytes. */
+function size(least, most) {
+	return /* @__PURE__ */ pipe(bytes, /* @__PURE__ */ minValue(least, `is less than ${least / 2 ** 20}M`), /* @__PURE__ */ maxValue(most, `is more than ${most / 2 ** 30}G`));
+}
 /** One text of QEMU arguments → words, quotes honoured. */
-const words = /* @__PURE__ */ pipe(text, /* @__PURE__ */ transform((value) => parseArgsStringToArgv(value)));
+const words = /* @__PURE__ */ pipe(text, /* @__PURE__ */ check((value) => !/["']/.test(value.replace(/"[^"]*"|'[^']*'/g, "")), (issue) => `${JSON.stringify(issue.input)} has a quote that is not closed`), /* @__PURE__ */ transform((value) => parseArgsStringToArgv(value)));
 // src/spec/inputs.ts
 /**
 * What can be asked: the one table from which action.yml's inputs, the command line's flags, their validation and the
@@ -40970,7 +41068,7 @@ const inputs = {
 		value: "name"
 	},
 	"image-size": {
-		schema: bytes,
+		schema: size(2 ** 20, 2 ** 40),
 		forms: "bytes with K, M or G",
 		about: "The size of boot.img.",
 		default: "64M",
@@ -41032,7 +41130,7 @@ const inputs = {
 		value: "name"
 	},
 	memory: {
-		schema: bytes,
+		schema: size(16 * 2 ** 20, 2 ** 40),
 		forms: "bytes with K, M or G",
 		about: "The guest's memory.",
 		default: "512M",
@@ -41058,7 +41156,7 @@ const inputs = {
 	"qemu-args": {
 		schema: words,
 		forms: "QEMU's own arguments, as one text",
-		about: "Added to QEMU's command line, e.g. `-s -S` for a debugger.",
+		about: "Added to QEMU's command line; with `shell`, `-s -S` waits for a debugger.",
 		default: "",
 		commands: booting,
 		value: "args"
@@ -41083,7 +41181,7 @@ const inputs = {
 		schema: seconds,
 		forms: "seconds",
 		about: "The limit of one whole boot.",
-		defaultShown: "by accelerator",
+		defaultShown: "180 under TCG, 60 under KVM",
 		commands: judging,
 		value: "s"
 	},
@@ -41091,12 +41189,12 @@ const inputs = {
 		schema: seconds,
 		forms: "seconds",
 		about: "How long a guest may say nothing.",
-		defaultShown: "by accelerator and state",
+		defaultShown: "6 to 30, by accelerator and state",
 		commands: judging,
 		value: "s"
 	},
 	settle: {
-		schema: seconds,
+		schema: pause,
 		forms: "seconds",
 		about: "How long a guest is watched after it has proved itself.",
 		default: "1",
@@ -41206,7 +41304,8 @@ async function locateFiles(spec, cwd) {
 		const full = resolve(cwd, path);
 		const found = await stat$1(full).catch((error) => error);
 		if (found instanceof Error) problems.push(`${input}: ${path} can't be read: ${found.code ?? found.message}`);
-		else if (found.isDirectory() && wanted === "file") problems.push(`${input}: ${path} is a folder, not a file`);
+		else if (wanted === "file" && !found.isFile() && !found.isBlockDevice()) problems.push(`${input}: ${path} is ${found.isDirectory() ? "a folder" : "a device or the like"}, not a file`);
+		else await access(full, constants.R_OK).catch((error) => problems.push(`${input}: ${path} can't be read: ${error.code ?? error.message}`));
 		return full;
 	};
 	const located = { ...spec };
