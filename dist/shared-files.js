@@ -2006,25 +2006,21 @@ const architectures = { x86_64: {
 		direct: {
 			attaches: "kernel",
 			kernelFile: "image",
-			machine: "pc,graphics=off",
-			vga: "std"
+			machine: "pc,graphics=off"
 		},
 		bios: {
 			attaches: "disk",
-			machine: "pc,graphics=off",
-			vga: "std"
+			machine: "pc,graphics=off"
 		},
 		uefi: {
 			attaches: "disk",
 			machine: "q35",
-			vga: "virtio",
 			firmware: true
 		},
 		pvh: {
 			attaches: "kernel",
 			kernelFile: "vmlinux",
-			machine: "pc,graphics=off",
-			vga: "std"
+			machine: "pc,graphics=off"
 		}
 	},
 	cpu: {
@@ -2104,7 +2100,7 @@ function qemuArguments(machine, control) {
 			"-display",
 			"none",
 			"-vga",
-			path.vga
+			"std"
 		],
 		...machine.firmware && path.firmware ? firmwareArguments(machine.firmware) : [],
 		...path.attaches === "kernel" ? kernelArguments(machine) : [],

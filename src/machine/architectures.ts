@@ -18,8 +18,6 @@ export interface BootPathEntry {
   readonly kernelFile?: "image" | "vmlinux";
   /** QEMU's -machine. `graphics=off` makes SeaBIOS talk to the serial port (FACTS.md, "Booting"). */
   readonly machine: string;
-  /** QEMU's -vga. Kernels without a UEFI framebuffer driver (x86_64_defconfig) draw on `virtio`, not on `std`. */
-  readonly vga: "std" | "virtio";
   /** True when the UEFI firmware's flash is attached. */
   readonly firmware?: boolean;
 }
@@ -74,10 +72,10 @@ const x86_64: Architecture = {
   consoleArguments: "earlyprintk=ttyS0,115200 console=tty0 console=ttyS0,115200",
   defaultPaths: ["direct", "bios", "uefi"],
   paths: {
-    direct: { attaches: "kernel", kernelFile: "image", machine: "pc,graphics=off", vga: "std" },
-    bios: { attaches: "disk", machine: "pc,graphics=off", vga: "std" },
-    uefi: { attaches: "disk", machine: "q35", vga: "virtio", firmware: true },
-    pvh: { attaches: "kernel", kernelFile: "vmlinux", machine: "pc,graphics=off", vga: "std" },
+    direct: { attaches: "kernel", kernelFile: "image", machine: "pc,graphics=off" },
+    bios: { attaches: "disk", machine: "pc,graphics=off" },
+    uefi: { attaches: "disk", machine: "q35", firmware: true },
+    pvh: { attaches: "kernel", kernelFile: "vmlinux", machine: "pc,graphics=off" },
   },
   // qemu64, QEMU's default, lacks what x86-64-v2 user programs need.
   cpu: { kvm: "host", tcg: "max" },

@@ -65,7 +65,7 @@ export function qemuArguments(machine: Machine, control: Control): string[] {
     ...["-cpu", machine.cpu ?? architecture.cpu[machine.accel]],
     ...["-smp", String(machine.cpus)],
     ...["-m", machine.memory],
-    ...["-display", "none", "-vga", path.vga],
+    ...["-display", "none", "-vga", "std"],
     ...(machine.firmware && path.firmware ? firmwareArguments(machine.firmware) : []),
     ...(path.attaches === "kernel" ? kernelArguments(machine) : []),
     ...(machine.disk ? diskArguments(machine.disk) : []),
