@@ -296,7 +296,9 @@ describe("kernel reports at boot, on the minimal profile", () => {
       expect(verdict.class).toBe(failureClass);
       expect(verdict.title).toMatch(words);
       expect(verdict.title).toContain(name);
-      expect(await readFile(join(evidence, "serial-direct.log"), "latin1")).toContain(`${name}+0x`);
+      // The compiler may have made a clone of it: bootgate_provoke_null.constprop.0+0x4/0x10.
+      const console = await readFile(join(evidence, "serial-direct.log"), "latin1");
+      expect(console).toMatch(new RegExp(`RIP: 0010:${name}[.\\w]*\\+0x`));
     },
   );
 
