@@ -64,12 +64,6 @@ export function needsOf(parts: readonly Part[]): readonly Need[] {
   return parts.flatMap((part): readonly Need[] => needs[part]);
 }
 
-/** Needs beyond those of a part that one request brings: a git checkout as source, an unusual compression. */
-export const optionalNeeds = {
-  git: { find: "git", package: "git", reason: "reads the kernel's checkout" },
-  lz4: { find: "lz4", package: "lz4", reason: "compresses the initramfs" },
-} as const satisfies Record<string, Need>;
-
 /** Those needs that this machine does not meet. */
 export async function missingNeeds(wanted: readonly Need[], run: Runner): Promise<readonly Need[]> {
   const found = await Promise.all(
